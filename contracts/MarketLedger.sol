@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+
+import {MarginVault} from "./MarginVault.sol";
+import {IMarketLedger} from "./interfaces/IMarketLedger.sol";
+import {IPriceOracle} from "./interfaces/IPriceOracle.sol";
+import {FixedMath} from "./libraries/FixedMath.sol";
+import {PerpMath} from "./libraries/PerpMath.sol";
+
+/// @title MarketLedger
+/// @notice What all actions on the markets share: the books of positions, sides and bad debt, and the checks on them.
+abstract contract MarketLedger is IMarketLedger, MarginVault {
+    using FixedMath for int256;
+
+    struct Market {
+        MarketParams params;
+        MarketState state;
+        bytes32 symbol;
+    }
+
+    /// @dev An account's worth at this moment: raw equity, and requirements in raw * 1e18.
+    struct Margin {
+        int256 equity;
+        int256 initialMargin;
+        int256 maintenanceMargin;
+    }
+
+    uint16 public constant TRADE = 1;
+    uint16 public constant SETTLE = 2;
+    uint16 public constant LIQUIDATE = 4;
+    uint16 public constant DELEVERAGE = 8;
+
+    uint16 public constant MAX_MARKETS = 32;
+    uint256 public constant MAX_POSITIONS = 8;
+
+    IPriceOracle public immutable ORACLE;
+
+    uint16 public marketCount;
+    mapping(uint16 market => Market) internal _markets;
+    mapping(uint256 account => mapping(uint16 market => Position)) internal _positions;
+
+    constructor(IPriceOracle oracle) {
+        ORACLE = oracle;
+    }
+
+    /* MARKET */
+
+    function _activeMarket(uint16 market, uint16 bit) internal view returns (Market storage m) {
+        m = _markets[market];
+        if (m.params.imr == 0) revert UnknownMarket(market);
+        if (m.state.paused & bit != 0) revert MarketActionPaused(market, bit);
+    }
+
+    /// @dev The mark price, asked of the oracle once per action.
+    function _mark(int256[MAX_MARKETS] memory marks, uint16 market) internal view returns (int256 mark) {
+        mark = marks[market];
+        if (mark == 0) {
+            (mark,) = ORACLE.price(market);
+            marks[market] = mark;
+        }
+    }
+
+    function _fundingIndex(Market storage m, int256 mark) internal view returns (int256) {
+        int256 rate = PerpMath.fundingRate(
+            _skew(m), int256(uint256(m.params.skewScale)), int256(uint256(m.params.maxFundingRate))
+        );
+        return m.state.fundingIndex
+            + PerpMath.fundingIndexDelta(
+                mark,
+                rate,
+                int256(block.timestamp - m.state.accruedAt),
+                int256(uint256(m.params.fundingInterval))
+            );
+    }
+
+    function _accrue(Market storage m, int256 mark) internal returns (int256 fundingIndex) {
+        fundingIndex = _fundingIndex(m, mark);
+        m.state.fundingIndex = fundingIndex.toFundingIndex();
+        m.state.accruedAt = uint40(block.timestamp);
+    }
+
+    function _skew(Market storage m) internal view returns (int256) {
+        return int256(uint256(m.state.longOi)) - int256(uint256(m.state.shortOi));
+    }
+
+    function _sidePnl(MarketState storage state, bool long, int256 mark, int256 fundingIndex)
+        internal
+        view
+        returns (int256)
+    {
+        if (long) return PerpMath.sidePnl(int256(uint256(state.longOi)), state.longBasis, mark, fundingIndex);
+        return PerpMath.sidePnl(-int256(uint256(state.shortOi)), state.shortBasis, mark, fundingIndex);
+    }
+
+    /// @dev A position with its funding settled, and the money that it receives for it.
+    function _fund(Position memory position, int256 fundingIndex)
+        internal
+        view
+        returns (Position memory funded, int256 payment)
+    {
+        int256 indexDelta = fundingIndex - position.fundingIndex;
+        payment = PerpMath.fundingPayment(position.size, indexDelta, QUANTUM);
+        funded.size = position.size;
+        funded.fundingIndex = fundingIndex.toFundingIndex();
+        funded.cost = PerpMath.costAfterFunding(position.size, position.cost, indexDelta, payment, QUANTUM);
+    }
+
+    /// @dev A funded position after `delta` filled at `price`, and the profit that it realised.
+    function _fill(Position memory position, int256 delta, int256 price)
+        internal
+        view
+        returns (Position memory next, int256 realized)
+    {
+        int256 size = position.size;
+        next.size = (size + delta).toSize();
+        next.fundingIndex = position.fundingIndex;
+        next.cost = position.cost;
+        int256 closed = PerpMath.closedSize(size, delta);
+        if (closed > 0) {
+            int256 costClosed = PerpMath.costOfClosed(size, position.cost, closed);
+            int256 pnl = PerpMath.closedPnl(size, closed, price, costClosed);
+            realized = pnl.divFloor(QUANTUM);
+            next.cost = PerpMath.costAfterClose(position.cost, costClosed, pnl, realized, QUANTUM);
+        }
+        if (next.size == 0) return (Position(0, 0, 0), realized);
+        if (closed == size.abs()) next.cost = next.size * price;
+        else if (closed == 0) next.cost += delta * price;
+    }
+
+    function _replacePosition(
+        Market storage m,
+        uint256 account,
+        uint16 market,
+        Position memory previous,
+        Position memory next
+    ) internal {
+        _addToSide(m.state, previous, -1);
+        _addToSide(m.state, next, 1);
+        if (next.size == 0) delete _positions[account][market];
+        else _positions[account][market] = next;
+        if (previous.size == 0 && next.size != 0) _addMarket(account, market);
+        if (previous.size != 0 && next.size == 0) _removeMarket(account, market);
+    }
+
+    function _addToSide(MarketState storage state, Position memory position, int256 sign) internal {
+        int256 size = int256(position.size).abs() * sign;
+        int256 basis = PerpMath.basisOf(position.size, position.cost, position.fundingIndex) * sign;
+        if (position.size > 0) {
+            state.longOi = uint128((int256(uint256(state.longOi)) + size).toUnsigned());
+            state.longBasis += basis;
+        } else if (position.size < 0) {
+            state.shortOi = uint128((int256(uint256(state.shortOi)) + size).toUnsigned());
+            state.shortBasis += basis;
+        }
+    }
+
+    function _addMarket(uint256 account, uint16 market) internal {
+        uint128 packed = _accounts[account].markets;
+        for (uint256 i = 0; i < MAX_POSITIONS; i++) {
+            if (uint16(packed >> (16 * i)) != 0) continue;
+            _accounts[account].markets = packed | (uint128(market + 1) << uint128(16 * i));
+            return;
+        }
+        revert TooManyPositions(account);
+    }
+
+    /// @dev The last market of the list takes the place of the one that leaves.
+    function _removeMarket(uint256 account, uint16 market) internal {
+        uint128 packed = _accounts[account].markets;
+        uint256 last = 0;
+        uint256 place = 0;
+        for (uint256 i = 0; i < MAX_POSITIONS && uint16(packed >> (16 * i)) != 0; i++) {
+            if (uint16(packed >> (16 * i)) == market + 1) place = i;
+            last = i;
+        }
+        uint128 moved = uint16(packed >> (16 * last));
+        packed &= ~(uint128(0xffff) << uint128(16 * last));
+        if (place != last) {
+            packed &= ~(uint128(0xffff) << uint128(16 * place));
+            packed |= moved << uint128(16 * place);
+        }
+        _accounts[account].markets = packed;
+    }
+
+    /// @dev Moves `money` from the pool to an account; from the account to the pool when negative.
+    function _credit(uint256 account, int256 money) internal {
+        _accounts[account].collateral = (_accounts[account].collateral + money).toMoney();
+        _vault.pool = (_vault.pool - money).toMoney();
+    }
+
+    function _chargeFee(Market storage m, uint256 account, int256 fee) internal {
+        int256 insurancePart = PerpMath.shareOf(fee, int256(uint256(m.params.insuranceShare)));
+        int256 protocolPart = PerpMath.shareOf(fee, int256(uint256(m.params.protocolShare)));
+        _accounts[account].collateral = (_accounts[account].collateral - fee).toMoney();
+        _vault.insurance = uint96((_insurance() + insurancePart).toMoney());
+        _vault.treasury = uint96((int256(uint256(_vault.treasury)) + protocolPart).toMoney());
+        _vault.pool = (_vault.pool + fee - insurancePart - protocolPart).toMoney();
+    }
+
+    function _isBankrupt(uint256 account) internal view returns (bool) {
+        return _accounts[account].markets == 0 && _accounts[account].collateral < 0;
+    }
+
+    /// @dev Whether a trade does nothing but make a position smaller.
+    function _isReduction(int256 previousSize, int256 size) internal pure returns (bool) {
+        if (previousSize > 0) return size >= 0 && size < previousSize;
+        return size <= 0 && size > previousSize;
+    }
+
+    function _margin(uint256 account, int256[MAX_MARKETS] memory marks) internal view returns (Margin memory margin) {
+        AccountState memory state = _accounts[account];
+        margin.equity = state.collateral * QUANTUM;
+        for (uint128 packed = state.markets; packed != 0; packed >>= 16) {
+            uint16 market = uint16(packed) - 1;
+            Market storage m = _markets[market];
+            Position memory position = _positions[account][market];
+            int256 mark = _mark(marks, market);
+            int256 indexDelta = _fundingIndex(m, mark) - position.fundingIndex;
+            margin.equity += PerpMath.unrealizedPnl(position.size, position.cost, mark, indexDelta);
+            margin.initialMargin += PerpMath.marginRequirement(position.size, mark, int256(uint256(m.params.imr)));
+            margin.maintenanceMargin += PerpMath.marginRequirement(position.size, mark, int256(uint256(m.params.mmr)));
+        }
+    }
+
+    function _verifySize(Market storage m, int256 size, int256 mark) internal view {
+        int256 minNotional = int256(uint256(m.params.minNotional));
+        int256 value = PerpMath.notional(size, mark);
+        if (size != 0 && value < minNotional * QUANTUM) revert BelowMinNotional(value.divFloor(QUANTUM), minNotional);
+    }
+
+    /// @dev What grew must be within its bounds; what shrank or stayed is not asked.
+    function _verifyGrowth(
+        Market storage m,
+        uint16 market,
+        int256 previousSize,
+        int256 size,
+        int256 previousSkew,
+        int256 mark
+    ) internal view {
+        bool long = size > 0;
+        if (size != 0 && (long ? size > previousSize : size < previousSize)) {
+            int256 openInterest = int256(uint256(long ? m.state.longOi : m.state.shortOi));
+            int256 maxOpenInterest = int256(uint256(m.params.maxOpenInterest));
+            if (openInterest > maxOpenInterest) revert OpenInterestExceeded(market, long, openInterest, maxOpenInterest);
+        }
+        int256 skew = _skew(m);
+        if (skew.abs() > previousSkew.abs()) _verifyReserve(m, market, skew, mark);
+    }
+
+    function _verifyReserve(Market storage m, uint16 market, int256 skew, int256 mark) internal view {
+        int256 required = PerpMath.notional(skew, mark);
+        int256 factor = int256(uint256(m.params.poolReserveFactor));
+        if (required * FixedMath.UNIT > factor * _vault.pool * QUANTUM) {
+            revert PoolReserveExceeded(market, required.divCeil(QUANTUM), PerpMath.shareOf(_vault.pool, factor));
+        }
+    }
+
+    function _verifyMargin(uint256 account, int256[MAX_MARKETS] memory marks, bool reduction) internal view {
+        Margin memory margin = _margin(account, marks);
+        int256 requirement = reduction ? margin.maintenanceMargin : margin.initialMargin;
+        if (PerpMath.isCovered(margin.equity, requirement)) return;
+        int256 equity = margin.equity.divFloor(QUANTUM);
+        int256 required = requirement.divCeil(QUANTUM * FixedMath.UNIT);
+        if (reduction) revert BelowMaintenanceMargin(account, equity, required);
+        revert BelowInitialMargin(account, equity, required);
+    }
+
+    function _verifyInitialMargin(uint256 account) internal view override {
+        if (_accounts[account].markets == 0) return;
+        int256[MAX_MARKETS] memory marks;
+        _verifyMargin(account, marks, false);
+    }
+
+    function _verifyPoolReserve() internal view override {
+        for (uint16 market = 0; market < marketCount; market++) {
+            Market storage m = _markets[market];
+            int256 skew = _skew(m);
+            if (skew == 0) continue;
+            (int256 mark,) = ORACLE.price(market);
+            _verifyReserve(m, market, skew, mark);
+        }
+    }
+
+    function _balances(uint256 account) internal view returns (Balances memory) {
+        return Balances(_accounts[account].collateral, _vault.pool, _vault.insurance, _vault.treasury);
+    }
+
+    /// @dev Writes off a bankrupt account's debt: the insurance fund covers what it can, the pool bears the rest, which
+    /// stands as a deficit of the account's side until deleveraging recovers it.
+    function _coverBankruptcy(Market storage m, uint256 account, bool long)
+        internal
+        returns (int256 badDebt, int256 covered, int256 deficit)
+    {
+        badDebt = -int256(_accounts[account].collateral);
+        covered = badDebt.min(_insurance());
+        deficit = badDebt - covered;
+        _accounts[account].collateral = 0;
+        _vault.insurance = uint96((_insurance() - covered).toMoney());
+        _vault.pool = (_vault.pool - deficit).toMoney();
+        if (long) m.state.longDeficit = uint96((int256(uint256(m.state.longDeficit)) + deficit).toMoney());
+        else m.state.shortDeficit = uint96((int256(uint256(m.state.shortDeficit)) + deficit).toMoney());
+    }
+}
