@@ -74,7 +74,7 @@ contract Clearinghouse is IClearinghouse, MarketLedger {
         _verifyMargin(account, marks, _isReduction(previous.size, next.size));
 
         // EMIT
-        emit Traded(market, account, ++m.state.sequence, result, next, _balances(account));
+        emit Traded(market, account, ++m.state.sequence, fundingIndex, result, next, _balances(account));
     }
 
     /// @inheritdoc IClearinghouse

@@ -77,7 +77,7 @@ abstract contract Deleveraging is MarketLedger {
         _credit(account, result.funding + result.realized - result.haircut);
         if (long) m.state.shortDeficit = uint96(result.deficit.toMoney());
         else m.state.longDeficit = uint96(result.deficit.toMoney());
-        if (_isBankrupt(account)) _coverBankruptcy(m, account, long);
+        if (_isBankrupt(account)) (result.badDebt, result.covered,) = _coverBankruptcy(m, account, long);
 
         // EMIT
         emit Deleveraged(market, account, ++m.state.sequence, fundingIndex, result, next, _balances(account));

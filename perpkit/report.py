@@ -227,10 +227,10 @@ def _pictures(report: Report) -> dict[str, object]:
 
 
 def _layouts(markets: int) -> tuple[_Layout, ...]:
-    """From five markets on each is drawn with less detail, so that a page of many stays small."""
-    share = min(1.0, 4 / max(markets, 1))
+    """From four markets on each is drawn with less detail, so that a page of many stays small."""
+    share = min(1.0, 3 / max(markets, 1))
     return tuple(
-        replace(layout, points=max(80, int(layout.points * share)), marks=max(40, int(layout.marks * share)))
+        replace(layout, points=max(60, int(layout.points * share)), marks=max(24, int(layout.marks * share)))
         for layout in (WIDE, NARROW)
     )
 

@@ -126,6 +126,10 @@ interface IMarketLedger {
         int256 haircut;
         /// {quanta} The opposite side's deficit after it.
         int256 deficit;
+        /// {quanta} The account's own bad debt, when closing leaves it bankrupt, and what the insurance fund covered
+        /// of it; the rest is added to its own side's deficit.
+        int256 badDebt;
+        int256 covered;
     }
 
     event MarketListed(uint16 indexed market, uint64 sequence, bytes32 symbol, MarketParams params);
@@ -135,6 +139,7 @@ interface IMarketLedger {
         uint16 indexed market,
         uint256 indexed account,
         uint64 sequence,
+        int256 fundingIndex,
         TradeResult result,
         Position position,
         Balances balances

@@ -1,7 +1,7 @@
 """Runs Anvil as a child process that cannot outlive us.
 
 It listens on 127.0.0.1 only and never forks a live chain. Where Anvil comes from is in
-`perpkit.devnet.find_node`, how it is spoken to in `perpkit.devnet.json_rpc`.
+`perpkit.devnet.find_node`, how it is spoken to in `perpkit.chain.json_rpc`.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ from typing import IO, Any
 
 import psutil  # type: ignore[import-untyped, unused-ignore]
 
-from perpkit.devnet.errors import BadNodeOption, NodeFailed, PortInUse, RpcError, RpcTransportError
+from perpkit.chain.errors import RpcError, RpcTransportError
+from perpkit.devnet.errors import BadNodeOption, NodeFailed, PortInUse
 from perpkit.devnet.find_node import find_anvil
-from perpkit.devnet.json_rpc import JsonRpc
+from perpkit.chain.json_rpc import JsonRpc
 
 __all__ = ["DEFAULT_MNEMONIC", "HOST", "AnvilNode", "find_anvil"]
 

@@ -22,18 +22,10 @@ import psutil  # type: ignore[import-untyped, unused-ignore]
 import pytest
 
 import perpkit.devnet.node as node_module
-from perpkit.devnet.errors import (
-    AnvilNotFound,
-    BadNodeOption,
-    BadRpcUrl,
-    DevnetError,
-    NodeFailed,
-    PortInUse,
-    RpcError,
-    RpcTransportError,
-)
+from perpkit.chain.errors import BadRpcUrl, ChainError, RpcError, RpcTransportError
+from perpkit.chain.json_rpc import JsonRpc, is_read_only
+from perpkit.devnet.errors import AnvilNotFound, BadNodeOption, DevnetError, NodeFailed, PortInUse
 from perpkit.devnet.find_node import _npm_package, find_anvil
-from perpkit.devnet.json_rpc import JsonRpc, is_read_only
 from perpkit.devnet.node import AnvilNode
 
 SOURCE_ROOT = Path(node_module.__file__).parents[2]
@@ -614,7 +606,7 @@ def test_a_batch_answers_in_the_order_of_its_calls(shared_node: AnvilNode) -> No
 
 def test_every_error_survives_pickling_with_its_values() -> None:
     """Test runners and process pools send errors between processes."""
-    errors: list[DevnetError] = [
+    errors: list[DevnetError | ChainError] = [
         AnvilNotFound("nothing", ("here", "there")),
         BadNodeOption("-f", "no"),
         PortInUse(8545),

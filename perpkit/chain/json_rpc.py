@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from perpkit.devnet.errors import BadRpcUrl, RpcError, RpcTransportError
+from perpkit.chain.errors import BadRpcUrl, RpcError, RpcTransportError
 
 MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 DEFAULT_TIMEOUT_SECONDS = 30.0

@@ -1,0 +1,105 @@
+"""LocalBackend: the model behind the seam. No node, no compiler, no dependency."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from perpkit.backend import Deployed, Receipt
+from perpkit.model.clearinghouse import Clearinghouse
+from perpkit.model.contract import Contract, World
+from perpkit.model.liquidity_pool import LiquidityPool
+from perpkit.model.perp_lens import PerpLens
+from perpkit.model.price_oracle import PriceOracle
+from perpkit.model.push_feed import PriceBoard, PushFeed
+from perpkit.model.test_usd import TestUSD
+from perpkit.model.types import Address
+
+
+class _RollBack(Exception):
+    """Ends a block of code whose changes are undone."""
+
+
+class LocalBackend:
+    """The market as the Python model."""
+
+    name = "model"
+
+    def __init__(self, *, timestamp: int, addresses: Mapping[str, Address] | None = None) -> None:
+        """`addresses` gives contracts the addresses they have elsewhere, by label; else they are counted up."""
+        self.world = World(timestamp)
+        self._addresses = addresses or {}
+        self._deployed: dict[str, Deployed] = {}
+        self._contracts: dict[Address, Contract | None] = {}
+        self._feeds: dict[Address, PushFeed] = {}
+
+    @property
+    def timestamp(self) -> int:
+        return self.world.timestamp
+
+    @property
+    def deployed(self) -> Mapping[str, Deployed]:
+        return self._deployed
+
+    def deploy(self, label: str, contract: str, *args: Any, sender: Address) -> Address:
+        address = self._addresses.get(label, f"0x{0xC0DE << 128 | len(self._contracts) + 1:040x}")
+        self._contracts[address] = _TWINS[contract](self, address, *args)
+        self._deployed[label] = Deployed(label, contract, address)
+        return address
+
+    def contract(self, label: str) -> Any:
+        """The twin itself."""
+        return self._contracts[self._deployed[label].address]
+
+    def call(self, label: str, function: str, *args: Any, sender: Address | None = None) -> Any:
+        target = getattr(self.contract(label), function)
+        if not callable(target):
+            return target
+        return target(*args) if sender is None else target(*args, sender=sender)
+
+    def transact(self, label: str, function: str, *args: Any, sender: Address) -> Receipt:
+        first = len(self.world.events)
+        value = getattr(self.contract(label), function)(*args, sender=sender)
+        events = tuple(self.world.events[first:])
+        self.world.events.clear()
+        return Receipt(events, self.world.timestamp, value)
+
+    def action(self, label: str, function: str, *args: Any) -> Any:
+        return function, args
+
+    def set_time(self, timestamp: int) -> None:
+        if timestamp < self.world.timestamp:
+            raise ValueError(f"time {timestamp} lies before the present {self.world.timestamp}; time only moves on.")
+        self.world.timestamp = timestamp
+
+    @contextmanager
+    def rolled_back(self) -> Iterator[None]:
+        timestamp = self.world.timestamp
+        with self.world.undone():
+            yield
+        self.world.timestamp = timestamp
+
+    def _twin(self, address: Address) -> Any:
+        return self._contracts[address]
+
+    def _feed(self, address: Address, owner: Address, decimals: int, description: str) -> PushFeed:
+        self._feeds[address] = PushFeed(self.world, address, owner, decimals, description)
+        return self._feeds[address]
+
+
+# How each contract's constructor arguments make its twin.
+_TWINS: dict[str, Callable[..., Contract | None]] = {
+    "TestUSD": lambda b, at, decimals: TestUSD(b.world, at, decimals),
+    "PushFeed": lambda b, at, owner, decimals, description: b._feed(at, owner, decimals, description),
+    "PriceBoard": lambda b, at, owner: PriceBoard(b.world, at, owner, b._feeds),
+    "PriceOracle": lambda b, at, owner: PriceOracle(b.world, at, owner, b._feeds),
+    "ClearinghouseExtension": lambda b, at, token, oracle, owner: None,
+    "Clearinghouse": lambda b, at, token, oracle, extension, owner: Clearinghouse(
+        b.world, at, b._twin(token), b._twin(oracle), owner
+    ),
+    "LiquidityPool": lambda b, at, clearinghouse, token, quantum: LiquidityPool(
+        b.world, at, b._twin(clearinghouse), b._twin(token)
+    ),
+    "PerpLens": lambda b, at, clearinghouse: PerpLens(b.world, at, b._twin(clearinghouse)),
+}

@@ -1,0 +1,182 @@
+"""Puts a whole market on a sandbox: contracts, feeds, markets, pool and insurance, the same on each.
+
+The markets, roles and amounts here are what `perpkit devnet` starts with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from perpkit.backend import Sandbox
+from perpkit.model.test_usd import UINT256_MAX
+from perpkit.model.types import Address, MarketParams, OracleConfig
+
+UNIT = 10**18
+DOLLAR = 10**6
+FEED_DECIMALS = 8
+FEEDS_PER_MARKET = 3
+
+# The accounts 0 to 9 of the mnemonic "test test test test test test test test test test test junk", which every local
+# node funds. Everybody knows their keys: they are for chains without value only.
+ROLES: Mapping[str, Address] = MappingProxyType(
+    {
+        "governor": "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266",
+        "publisher": "0x70997970c51812dc3a010c7d01b50e0d17dc79c8",
+        "provider": "0x3c44cdddb6a900fa2b585dd299e03d12fa4293bc",
+        "keeper": "0x90f79bf6eb2c4f870365e785982e1f101e93b906",
+        "trader": "0x15d34aaf54267db7d7c367839aaf71a00a2c6a65",
+        "counterparty": "0x9965507d1a55bcc2695c58ba16fb37d819b0a4dc",
+        "whale": "0x976ea74026e726554db657fa54763abd0c3a0aa9",
+        "market_maker": "0x14dc79964da2c08b23698b3d3cc7ca32193d9955",
+        "operator": "0x23618e81e3f5cdf7f54c3d65f7fbc0abf5b21e8f",
+        "outsider": "0xa0ee7a142d267c1f36714e4a8f75612f20a79720",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MarketSpec:
+    """A market to list: its symbol, parameters, first price {usd/base, 1e18}, and how its feeds are read."""
+
+    symbol: str
+    params: MarketParams
+    price: int
+    heartbeat: int = 3600
+    max_deviation: int = UNIT // 50
+    quorum: int = 2
+    feeds: int = FEEDS_PER_MARKET
+
+
+@dataclass(frozen=True, slots=True)
+class MarketSetup:
+    """What a sandbox starts with. Money in quanta."""
+
+    markets: tuple[MarketSpec, ...]
+    pool: int = 20_000_000 * DOLLAR
+    insurance: int = 500_000 * DOLLAR
+    role_balance: int = 1_000_000 * DOLLAR
+
+
+def market_params(*, imr: int, mmr: int, skew_scale: int, max_open_interest: int) -> MarketParams:
+    """Parameters of a market with the usual fees; `imr` and `mmr` in hundredths of a per cent."""
+    basis_point = UNIT // 10_000
+    return MarketParams(
+        imr=imr * basis_point,
+        mmr=mmr * basis_point,
+        taker_fee=5 * basis_point,
+        maker_fee=2 * basis_point,
+        insurance_share=UNIT // 10,
+        protocol_share=UNIT // 10,
+        max_funding_rate=75 * basis_point,
+        pool_reserve_factor=UNIT * 8 // 10,
+        skew_scale=skew_scale * UNIT,
+        max_open_interest=max_open_interest * UNIT,
+        funding_interval=8 * 3600,
+        min_notional=100 * DOLLAR,
+        min_keeper_reward=DOLLAR // 2,
+        penalty_rate=min(mmr, 50) * basis_point,
+        keeper_share=UNIT // 2,
+        adl_pnl_factor=UNIT * 6 // 10,
+    )
+
+
+DEFAULT_MARKETS = (
+    MarketSpec(
+        "ETH-USD",
+        market_params(imr=200, mmr=100, skew_scale=1_000_000, max_open_interest=20_000),
+        price=4_000 * UNIT,
+    ),
+    MarketSpec(
+        "BTC-USD",
+        market_params(imr=100, mmr=50, skew_scale=50_000, max_open_interest=1_000),
+        price=100_000 * UNIT,
+    ),
+    MarketSpec(
+        "SOL-USD",
+        market_params(imr=500, mmr=250, skew_scale=20_000_000, max_open_interest=400_000),
+        price=200 * UNIT,
+    ),
+)
+DEFAULT_SETUP = MarketSetup(DEFAULT_MARKETS)
+
+
+def feed_labels(spec: MarketSpec) -> tuple[str, ...]:
+    return tuple(f"feed:{spec.symbol}:{i}" for i in range(spec.feeds))
+
+
+def set_up(sandbox: Sandbox, setup: MarketSetup = DEFAULT_SETUP) -> None:
+    """Deploys everything, lists the markets with their first prices, and seeds pool, insurance and roles."""
+    deploy_contracts(sandbox)
+    for market, spec in enumerate(setup.markets):
+        list_market(sandbox, market, spec)
+    seed(sandbox, setup)
+
+
+def deploy_contracts(sandbox: Sandbox, *, decimals: int = 6) -> None:
+    """The contracts, always in this order, so that their addresses are always the same."""
+    governor = ROLES["governor"]
+
+    def deploy(label: str, contract: str, *args: object) -> Address:
+        return sandbox.deploy(label, contract, *args, sender=governor)
+
+    token = deploy("token", "TestUSD", decimals)
+    oracle = deploy("oracle", "PriceOracle", governor)
+    extension = deploy("extension", "ClearinghouseExtension", token, oracle, governor)
+    clearinghouse = deploy("clearinghouse", "Clearinghouse", token, oracle, extension, governor)
+    pool = deploy("pool", "LiquidityPool", clearinghouse, token, 10 ** (36 - decimals))
+    deploy("lens", "PerpLens", clearinghouse)
+    deploy("board", "PriceBoard", ROLES["publisher"])
+    sandbox.transact("clearinghouse", "set_pool", pool, sender=governor)
+
+
+def list_market(sandbox: Sandbox, market: int, spec: MarketSpec) -> None:
+    """One market with its feeds, which carry its first price."""
+    governor = ROLES["governor"]
+    board = sandbox.deployed["board"].address
+    feeds = tuple(
+        sandbox.deploy(label, "PushFeed", board, FEED_DECIMALS, f"{spec.symbol} {i}", sender=governor)
+        for i, label in enumerate(feed_labels(spec))
+    )
+    config = OracleConfig(spec.heartbeat, spec.max_deviation, spec.quorum, feeds)
+    sandbox.transact("oracle", "set_feeds", market, config, sender=governor)
+    symbol = spec.symbol.encode().ljust(32, b"\0")
+    sandbox.transact("clearinghouse", "list_market", symbol, spec.params, sender=governor)
+    push_price(sandbox, spec, spec.price)
+
+
+def seed(sandbox: Sandbox, setup: MarketSetup) -> None:
+    """Gives every role its tokens, and the pool and the insurance fund theirs."""
+    provider = ROLES["provider"]
+    sandbox.transact("token", "mint", provider, setup.pool + setup.insurance, sender=provider)
+    for label in ("pool", "clearinghouse"):
+        spender = sandbox.deployed[label].address
+        sandbox.transact("token", "approve", spender, UINT256_MAX, sender=provider)
+    sandbox.transact("pool", "deposit", setup.pool, provider, sender=provider)
+    sandbox.transact("clearinghouse", "fund_insurance", setup.insurance, sender=provider)
+    clearinghouse = sandbox.deployed["clearinghouse"].address
+    for role, address in ROLES.items():
+        sandbox.transact("token", "mint", address, setup.role_balance, sender=address)
+        if role != "provider":
+            sandbox.transact("token", "approve", clearinghouse, UINT256_MAX, sender=address)
+
+
+def feed_answer(price: int) -> int:
+    """A price {1e18} in the feeds' decimals, rounded down."""
+    return price // 10 ** (18 - FEED_DECIMALS)
+
+
+def push_price(sandbox: Sandbox, spec: MarketSpec, price: int) -> None:
+    """Publishes one price {1e18} on every feed of a market."""
+    push_prices(sandbox, {spec: price})
+
+
+def push_prices(sandbox: Sandbox, prices: Mapping[MarketSpec, int]) -> None:
+    """Publishes prices {1e18} on every feed of several markets in one transaction."""
+    feeds: list[Address] = []
+    answers: list[int] = []
+    for spec, price in prices.items():
+        feeds += [sandbox.deployed[label].address for label in feed_labels(spec)]
+        answers += [feed_answer(price)] * spec.feeds
+    sandbox.transact("board", "push", tuple(feeds), tuple(answers), sender=ROLES["publisher"])

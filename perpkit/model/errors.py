@@ -1,0 +1,535 @@
+"""Every way in which the market refuses, with its values.
+
+    PerpError                       anything that a contract, or its twin, raises
+    ├── Refused                     a rule of the market
+    │   ├── Unauthorized            NotAuthorized, OperatorMayOnlyPayOwner, NotPool, OwnableUnauthorizedAccount,
+    │   │                           OwnableInvalidOwner, SignatureExpired, InvalidSignature
+    │   ├── Halted                  Paused, MarketActionPaused
+    │   ├── BadInput                ZeroAmount, InvalidTransfer, UnknownMarket, InvalidParameter, UnsupportedDecimals,
+    │   │                           NoPosition, NotAHolder, NotAscending, IncompleteHolders, NothingToDeleverage
+    │   ├── OutOfRange              SizeOutOfRange, PriceOutOfRange, FundingIndexOutOfRange, MoneyOutOfRange
+    │   ├── InsufficientFunds       InsufficientCollateral, InsufficientTreasury, PoolInsolvent, WorthlessShares
+    │   ├── Undermargined           BelowInitialMargin, BelowMaintenanceMargin
+    │   ├── LimitExceeded           PriceLimitCrossed, TooManyPositions, BelowMinNotional, OpenInterestExceeded,
+    │   │                           PoolReserveExceeded
+    │   ├── NotLiquidatable
+    │   └── OracleError             NoFeeds, StalePrice, QuorumNotMet, InvalidFeeds
+    ├── TokenError                  the errors of OpenZeppelin's ERC20, ERC4626 and SafeERC20
+    ├── Simulated                   not a failure: carries what a simulated action would have done
+    ├── Reverted                    a contract reverted with a text, or without one
+    ├── Panic                       a contract broke an assumption of its own
+    └── UnknownError                a contract reverted with an error that no ABI here knows
+
+The names, arguments and their order are those of the Solidity errors. `str()` is one sentence for people; the values
+stand as attributes.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, ClassVar
+
+
+def _money(quanta: int) -> str:
+    return f"{Decimal(quanta).scaleb(-6):,.6f}"
+
+
+def _unit(value: int) -> str:
+    return f"{Decimal(value).scaleb(-18).normalize():,f}"
+
+
+def _account(account: int) -> str:
+    return f"0x{account >> 96:040x}:{account & ((1 << 96) - 1)}"
+
+
+def _side(long: bool) -> str:
+    return "long" if long else "short"
+
+
+_FORMATS = {"money": _money, "unit": _unit, "account": _account, "side": _side}
+
+
+class PerpError(Exception):
+    """Anything that a contract, or its twin in the model, raises."""
+
+    # The names of the error's arguments in order, each with how people read it: "available:money".
+    arguments: ClassVar[tuple[str, ...]] = ()
+    sentence: ClassVar[str] = ""
+
+    def __init__(self, *values: Any) -> None:
+        names = [argument.partition(":")[0] for argument in self.arguments]
+        if len(values) != len(names):
+            raise TypeError(f"{type(self).__name__} takes {names}, got {values!r}")
+        super().__init__(*values)
+        for name, value in zip(names, values, strict=True):
+            setattr(self, name, value)
+
+    def __str__(self) -> str:
+        shown = {}
+        for argument, value in zip(self.arguments, self.args, strict=True):
+            name, _, format_name = argument.partition(":")
+            shown[name] = _FORMATS[format_name](value) if format_name else value
+        return self.sentence.format(**shown) if self.sentence else repr(self)
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.args == getattr(other, "args", None)
+
+    def __hash__(self) -> int:
+        return hash((type(self).__name__, self.args))
+
+
+class Refused(PerpError):
+    """A rule of the market."""
+
+
+class Unauthorized(Refused):
+    """The sender may not do this."""
+
+
+class Halted(Refused):
+    """The action is paused."""
+
+
+class BadInput(Refused):
+    """The arguments make no sense here."""
+
+
+class OutOfRange(Refused):
+    """A number leaves the supported range."""
+
+
+class InsufficientFunds(Refused):
+    """Somebody does not have the money."""
+
+
+class Undermargined(Refused):
+    """Equity would be too low for the positions."""
+
+
+class LimitExceeded(Refused):
+    """A limit of the trade, the account or the market."""
+
+
+class OracleError(Refused):
+    """There is no price that counts."""
+
+
+class TokenError(PerpError):
+    """An ERC-20 or ERC-4626 token refuses."""
+
+
+class NotAuthorized(Unauthorized):
+    arguments = ("account:account", "sender")
+    sentence = (
+        "{sender} is neither the owner of account {account} nor one of the owner's operators; let the"
+        " owner call setOperator first."
+    )
+    account: int
+    sender: str
+
+
+class OperatorMayOnlyPayOwner(Unauthorized):
+    arguments = ("owner", "to")
+    sentence = "an operator may withdraw only to the owner {owner}, not to {to}."
+    owner: str
+    to: str
+
+
+class NotPool(Unauthorized):
+    arguments = ("sender",)
+    sentence = "{sender} is not the liquidity pool; deposit and withdraw through the pool's share token."
+    sender: str
+
+
+class OwnableUnauthorizedAccount(Unauthorized):
+    arguments = ("account",)
+    sentence = "{account} does not own this contract and may not govern it."
+    account: str
+
+
+class OwnableInvalidOwner(Unauthorized):
+    arguments = ("owner",)
+    sentence = "{owner} cannot own a contract."
+    owner: str
+
+
+class SignatureExpired(Unauthorized):
+    arguments = ("deadline",)
+    sentence = "the signature's deadline {deadline} has passed; sign again with a later one."
+    deadline: int
+
+
+class InvalidSignature(Unauthorized):
+    arguments = ("owner",)
+    sentence = "the signature is not {owner}'s over these values and nonce; sign again."
+    owner: str
+
+
+class Paused(Halted):
+    arguments = ("bit",)
+    sentence = "this action of the vault (bit {bit}) is paused."
+    bit: int
+
+
+class MarketActionPaused(Halted):
+    arguments = ("market", "bit")
+    sentence = "this action (bit {bit}) is paused in market {market}."
+    market: int
+    bit: int
+
+
+class ZeroAmount(BadInput):
+    sentence = "the amount is zero; give more than zero."
+
+
+class InvalidTransfer(BadInput):
+    arguments = ("from_:account", "to:account")
+    sentence = "margin moves only between two different accounts of one owner, not from {from_} to {to}."
+    from_: int
+    to: str
+
+
+class UnknownMarket(BadInput):
+    arguments = ("market",)
+    sentence = "there is no market {market}."
+    market: int
+
+
+class InvalidParameter(BadInput):
+    arguments = ("name",)
+    sentence = "the market parameter {name} is out of its bounds."
+    name: str
+
+
+class UnsupportedDecimals(BadInput):
+    arguments = ("decimals",)
+    sentence = "the token has {decimals} decimals, and 6 to 18 are supported."
+    decimals: int
+
+
+class NoPosition(BadInput):
+    arguments = ("account:account", "market")
+    sentence = "account {account} has no position in market {market}."
+    account: int
+    market: int
+
+
+class NotAHolder(BadInput):
+    arguments = ("account:account",)
+    sentence = "account {account} does not hold the side that is deleveraged."
+    account: int
+
+
+class NotAscending(BadInput):
+    arguments = ("previous:account", "next:account")
+    sentence = "the list of accounts must ascend, but {next} follows {previous}."
+    previous: int
+    next: int
+
+
+class IncompleteHolders(BadInput):
+    arguments = ("listed:unit", "open_interest:unit")
+    sentence = (
+        "the listed accounts hold {listed} of an open interest of {open_interest}; list every holder of the side."
+    )
+    listed: int
+    open_interest: int
+
+
+class NothingToDeleverage(BadInput):
+    arguments = ("market", "long:side")
+    sentence = "the {long} side of market {market} needs no deleveraging."
+    market: int
+    long: bool
+
+
+class SizeOutOfRange(OutOfRange):
+    arguments = ("size:unit",)
+    sentence = "a size of {size} leaves the supported range."
+    size: int
+
+
+class PriceOutOfRange(OutOfRange):
+    arguments = ("price:unit",)
+    sentence = "a price of {price} leaves the supported range."
+    price: int
+
+
+class FundingIndexOutOfRange(OutOfRange):
+    arguments = ("funding_index:unit",)
+    sentence = "a funding index of {funding_index} leaves the supported range."
+    funding_index: int
+
+
+class MoneyOutOfRange(OutOfRange):
+    arguments = ("money:money",)
+    sentence = "an amount of {money} leaves the supported range."
+    money: int
+
+
+class InsufficientCollateral(InsufficientFunds):
+    arguments = ("account:account", "available:money", "requested:money")
+    sentence = (
+        "account {account} holds {available} of settled collateral, less than the {requested} asked for; take less."
+    )
+    account: int
+    available: int
+    requested: int
+
+
+class InsufficientTreasury(InsufficientFunds):
+    arguments = ("available:money", "requested:money")
+    sentence = "the treasury holds {available}, less than the {requested} asked for."
+    available: int
+    requested: int
+
+
+class PoolInsolvent(InsufficientFunds):
+    arguments = ("pool:money",)
+    sentence = "the pool's settled cash is {pool}; money leaves only while it is not negative."
+    pool: int
+
+
+class WorthlessShares(InsufficientFunds):
+    sentence = "the pool's shares are worth nothing at the moment, so that none can be issued."
+
+
+class BelowInitialMargin(Undermargined):
+    arguments = ("account:account", "equity:money", "required:money")
+    sentence = (
+        "account {account} would have equity of {equity}, below its initial margin of {required}; add"
+        " margin, or trade or withdraw less."
+    )
+    account: int
+    equity: int
+    required: int
+
+
+class BelowMaintenanceMargin(Undermargined):
+    arguments = ("account:account", "equity:money", "required:money")
+    sentence = (
+        "account {account} would have equity of {equity}, below its maintenance margin of {required};"
+        " add margin or reduce more."
+    )
+    account: int
+    equity: int
+    required: int
+
+
+class PriceLimitCrossed(LimitExceeded):
+    arguments = ("fill:unit", "price_limit:unit")
+    sentence = "the trade would fill at {fill}, beyond its acceptable price of {price_limit}."
+    fill: int
+    price_limit: int
+
+
+class TooManyPositions(LimitExceeded):
+    arguments = ("account:account",)
+    sentence = "account {account} already has positions in 8 markets, the most there may be."
+    account: int
+
+
+class BelowMinNotional(LimitExceeded):
+    arguments = ("notional:money", "min_notional:money")
+    sentence = "the position would be worth {notional}, less than the least of {min_notional}; trade more, or close it."
+    notional: int
+    min_notional: int
+
+
+class OpenInterestExceeded(LimitExceeded):
+    arguments = ("market", "long:side", "open_interest:unit", "max_open_interest:unit")
+    sentence = (
+        "the {long} open interest of market {market} would be {open_interest}, above its bound of "
+        "{max_open_interest}; trade less."
+    )
+    market: int
+    long: bool
+    open_interest: int
+    max_open_interest: int
+
+
+class PoolReserveExceeded(LimitExceeded):
+    arguments = ("market", "required:money", "available:money")
+    sentence = (
+        "the pool would have to back {required} in market {market} and may back {available}; trade or withdraw less."
+    )
+    market: int
+    required: int
+    available: int
+
+
+class NotLiquidatable(Refused):
+    arguments = ("account:account", "equity:money", "maintenance_margin:money")
+    sentence = "account {account} is healthy: equity {equity}, maintenance margin {maintenance_margin}."
+    account: int
+    equity: int
+    maintenance_margin: int
+
+
+class NoFeeds(OracleError):
+    arguments = ("market",)
+    sentence = "market {market} has no price feeds."
+    market: int
+
+
+class StalePrice(OracleError):
+    arguments = ("market", "fresh", "quorum")
+    sentence = "market {market} has {fresh} fresh price feeds and needs {quorum}; push a new price."
+    market: int
+    fresh: int
+    quorum: int
+
+
+class QuorumNotMet(OracleError):
+    arguments = ("market", "agreeing", "quorum")
+    sentence = "only {agreeing} fresh price feeds of market {market} agree, and {quorum} must."
+    market: int
+    agreeing: int
+    quorum: int
+
+
+class InvalidFeeds(OracleError):
+    arguments = ("market", "reason")
+    sentence = "the feeds of market {market} are not acceptable: expected {reason}."
+    market: int
+    reason: str
+
+
+class ERC20InsufficientBalance(TokenError):
+    arguments = ("sender", "balance:money", "needed:money")
+    sentence = "{sender} holds {balance} tokens, less than the {needed} needed."
+    sender: str
+    balance: int
+    needed: int
+
+
+class ERC20InvalidSender(TokenError):
+    arguments = ("sender",)
+    sentence = "{sender} cannot send tokens."
+    sender: str
+
+
+class ERC20InvalidReceiver(TokenError):
+    arguments = ("receiver",)
+    sentence = "{receiver} cannot receive tokens."
+    receiver: str
+
+
+class ERC20InsufficientAllowance(TokenError):
+    arguments = ("spender", "allowance:money", "needed:money")
+    sentence = "{spender} may spend {allowance} tokens, less than the {needed} needed; approve more."
+    spender: str
+    allowance: int
+    needed: int
+
+
+class ERC20InvalidApprover(TokenError):
+    arguments = ("approver",)
+    sentence = "{approver} cannot approve a spender."
+    approver: str
+
+
+class ERC20InvalidSpender(TokenError):
+    arguments = ("spender",)
+    sentence = "{spender} cannot be approved as a spender."
+    spender: str
+
+
+class ERC2612ExpiredSignature(TokenError):
+    arguments = ("deadline",)
+    sentence = "the permit's deadline {deadline} has passed."
+    deadline: int
+
+
+class ERC2612InvalidSigner(TokenError):
+    arguments = ("signer", "owner")
+    sentence = "the permit was signed by {signer}, not by {owner}."
+    signer: str
+    owner: str
+
+
+class ERC4626ExceededMaxDeposit(TokenError):
+    arguments = ("receiver", "assets:money", "max:money")
+    sentence = "a deposit of {assets} exceeds the most that the pool takes, {max}."
+    receiver: str
+    assets: int
+    max: int
+
+
+class ERC4626ExceededMaxMint(TokenError):
+    arguments = ("receiver", "shares", "max")
+    sentence = "minting {shares} shares exceeds the most that the pool issues, {max}."
+    receiver: str
+    shares: int
+    max: int
+
+
+class ERC4626ExceededMaxWithdraw(TokenError):
+    arguments = ("owner", "assets:money", "max:money")
+    sentence = "{owner} asks for {assets} of the pool and owns {max}."
+    owner: str
+    assets: int
+    max: int
+
+
+class ERC4626ExceededMaxRedeem(TokenError):
+    arguments = ("owner", "shares", "max")
+    sentence = "{owner} would redeem {shares} shares and owns {max}."
+    owner: str
+    shares: int
+    max: int
+
+
+class SafeERC20FailedOperation(TokenError):
+    arguments = ("token",)
+    sentence = "the token {token} refused a transfer."
+    token: str
+
+
+class InvalidAccountNonce(PerpError):
+    arguments = ("account", "current_nonce")
+    sentence = "the nonce of {account} is {current_nonce}."
+    account: str
+    current_nonce: int
+
+
+class ReentrancyGuardReentrantCall(PerpError):
+    sentence = "the contract was entered a second time before the first call ended."
+
+
+class AddressEmptyCode(PerpError):
+    arguments = ("target",)
+    sentence = "there is no contract at {target}."
+    target: str
+
+
+class FailedCall(PerpError):
+    sentence = "a call to another contract failed without saying why."
+
+
+class Simulated(PerpError):
+    arguments = ("result", "report")
+    sentence = "the simulated action succeeded, and everything it did was undone."
+    result: Any
+    report: Any
+
+
+class Reverted(PerpError):
+    arguments = ("message",)
+    sentence = "the contract reverted: {message}"
+    message: str
+
+
+class Panic(PerpError):
+    arguments = ("code",)
+    sentence = "the contract broke an assumption of its own (panic {code:#x})."
+    code: int
+
+
+class UnknownError(PerpError):
+    arguments = ("selector", "data")
+    selector: bytes
+    data: bytes
+
+    def __str__(self) -> str:
+        return f"the contract reverted with an error that is not known here (selector 0x{self.selector.hex()})."

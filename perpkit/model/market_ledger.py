@@ -1,0 +1,288 @@
+"""The twin of `MarketLedger.sol`: the books of positions, sides and bad debt, and the checks on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from perpkit.model import perp_math
+from perpkit.model.contract import Mapping, World
+from perpkit.model.errors import (
+    BelowInitialMargin,
+    BelowMaintenanceMargin,
+    BelowMinNotional,
+    MarketActionPaused,
+    OpenInterestExceeded,
+    PoolReserveExceeded,
+    TooManyPositions,
+    UnknownMarket,
+)
+from perpkit.model.fixed_math import UNIT, div_ceil, div_floor, to_funding_index, to_money, to_size
+from perpkit.model.margin_vault import MarginVault
+from perpkit.model.price_oracle import PriceOracle
+from perpkit.model.test_usd import TestUSD
+from perpkit.model.types import NO_POSITION, Address, Balances, MarketParams, MarketState, Position
+
+TRADE = 1
+SETTLE = 2
+LIQUIDATE = 4
+DELEVERAGE = 8
+
+MAX_MARKETS = 32
+MAX_POSITIONS = 8
+
+# Mark prices that were already asked of the oracle in this action.
+Marks = dict[int, int]
+
+
+@dataclass(slots=True)
+class Market:
+    """One market in storage. Its fields are set only by `MarketLedger`, which remembers what they were."""
+
+    params: MarketParams
+    state: MarketState
+    symbol: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Margin:
+    """An account's worth at this moment: raw equity, and requirements in raw * 1e18."""
+
+    equity: int
+    initial_margin: int
+    maintenance_margin: int
+
+
+class MarketLedger(MarginVault):
+    def __init__(self, world: World, address: Address, token: TestUSD, oracle: PriceOracle, owner: Address) -> None:
+        super().__init__(world, address, token, owner)
+        self.oracle = oracle
+        self.market_count = 0
+        self._markets: Mapping[int, Market | None] = Mapping(world, None)
+        self._positions: Mapping[tuple[int, int], Position] = Mapping(world, NO_POSITION)
+
+    # MARKET
+
+    def _active_market(self, market: int, bit: int) -> Market:
+        m = self._markets[market]
+        if m is None:
+            raise UnknownMarket(market)
+        if m.state.paused & bit != 0:
+            raise MarketActionPaused(market, bit)
+        return m
+
+    def _mark(self, marks: Marks, market: int) -> int:
+        """The mark price, asked of the oracle once per action."""
+        mark = marks.get(market, 0)
+        if mark == 0:
+            mark, _ = self.oracle.price(market)
+            marks[market] = mark
+        return mark
+
+    def _funding_index(self, m: Market, mark: int) -> int:
+        rate = perp_math.funding_rate(self._skew(m), m.params.skew_scale, m.params.max_funding_rate)
+        return m.state.funding_index + perp_math.funding_index_delta(
+            mark, rate, self.world.timestamp - m.state.accrued_at, m.params.funding_interval
+        )
+
+    def _accrue(self, m: Market, mark: int) -> int:
+        funding_index = self._funding_index(m, mark)
+        self._update_market(m, funding_index=to_funding_index(funding_index), accrued_at=self.world.timestamp)
+        return funding_index
+
+    def _skew(self, m: Market) -> int:
+        return m.state.long_oi - m.state.short_oi
+
+    def _side_pnl(self, state: MarketState, long: bool, mark: int, funding_index: int) -> int:
+        if long:
+            return perp_math.side_pnl(state.long_oi, state.long_basis, mark, funding_index)
+        return perp_math.side_pnl(-state.short_oi, state.short_basis, mark, funding_index)
+
+    def _fund(self, position: Position, funding_index: int) -> tuple[Position, int]:
+        """A position with its funding settled, and the money that it receives for it."""
+        index_delta = funding_index - position.funding_index
+        payment = perp_math.funding_payment(position.size, index_delta, self.quantum)
+        cost = perp_math.cost_after_funding(position.size, position.cost, index_delta, payment, self.quantum)
+        return Position(position.size, to_funding_index(funding_index), cost), payment
+
+    def _fill(self, position: Position, delta: int, price: int) -> tuple[Position, int]:
+        """A funded position after `delta` filled at `price`, and the profit that it realised."""
+        size = position.size
+        next_size = to_size(size + delta)
+        cost = position.cost
+        realized = 0
+        closed = perp_math.closed_size(size, delta)
+        if closed > 0:
+            cost_closed = perp_math.cost_of_closed(size, position.cost, closed)
+            pnl = perp_math.closed_pnl(size, closed, price, cost_closed)
+            realized = div_floor(pnl, self.quantum)
+            cost = perp_math.cost_after_close(position.cost, cost_closed, pnl, realized, self.quantum)
+        if next_size == 0:
+            return NO_POSITION, realized
+        if closed == abs(size):
+            cost = next_size * price
+        elif closed == 0:
+            cost += delta * price
+        return Position(next_size, position.funding_index, cost), realized
+
+    def _replace_position(self, m: Market, account: int, market: int, previous: Position, next: Position) -> None:
+        self._add_to_side(m, previous, -1)
+        self._add_to_side(m, next, 1)
+        if next.size == 0:
+            del self._positions[account, market]
+        else:
+            self._positions[account, market] = next
+        if previous.size == 0 and next.size != 0:
+            self._add_market(account, market)
+        if previous.size != 0 and next.size == 0:
+            self._remove_market(account, market)
+
+    def _add_to_side(self, m: Market, position: Position, sign: int) -> None:
+        size = abs(position.size) * sign
+        basis = perp_math.basis_of(position.size, position.cost, position.funding_index) * sign
+        state = m.state
+        if position.size > 0:
+            self._update_market(m, long_oi=state.long_oi + size, long_basis=state.long_basis + basis)
+        elif position.size < 0:
+            self._update_market(m, short_oi=state.short_oi + size, short_basis=state.short_basis + basis)
+
+    def _add_market(self, account: int, market: int) -> None:
+        state = self._accounts[account]
+        if len(state.markets) == MAX_POSITIONS:
+            raise TooManyPositions(account)
+        self._accounts[account] = replace(state, markets=(*state.markets, market))
+
+    def _remove_market(self, account: int, market: int) -> None:
+        """The last market of the list takes the place of the one that leaves."""
+        state = self._accounts[account]
+        markets = list(state.markets)
+        place = markets.index(market)
+        markets[place] = markets[-1]
+        self._accounts[account] = replace(state, markets=tuple(markets[:-1]))
+
+    def _credit(self, account: int, money: int) -> None:
+        """Moves `money` from the pool to an account; from the account to the pool when negative."""
+        self._set_collateral(account, self._accounts[account].collateral + money)
+        self._update_vault(pool=to_money(self._vault.pool - money))
+
+    def _charge_fee(self, m: Market, account: int, fee: int) -> None:
+        insurance_part = perp_math.share_of(fee, m.params.insurance_share)
+        protocol_part = perp_math.share_of(fee, m.params.protocol_share)
+        self._set_collateral(account, self._accounts[account].collateral - fee)
+        self._update_vault(
+            insurance=to_money(self._vault.insurance + insurance_part),
+            treasury=to_money(self._vault.treasury + protocol_part),
+            pool=to_money(self._vault.pool + fee - insurance_part - protocol_part),
+        )
+
+    def _is_bankrupt(self, account: int) -> bool:
+        return not self._accounts[account].markets and self._accounts[account].collateral < 0
+
+    def _is_reduction(self, previous_size: int, size: int) -> bool:
+        """Whether a trade does nothing but make a position smaller."""
+        if previous_size > 0:
+            return 0 <= size < previous_size
+        return previous_size < size <= 0
+
+    def _margin(self, account: int, marks: Marks) -> Margin:
+        state = self._accounts[account]
+        equity = state.collateral * self.quantum
+        initial_margin = 0
+        maintenance_margin = 0
+        for market in state.markets:
+            m = self._active_market(market, 0)
+            position = self._positions[account, market]
+            mark = self._mark(marks, market)
+            index_delta = self._funding_index(m, mark) - position.funding_index
+            equity += perp_math.unrealized_pnl(position.size, position.cost, mark, index_delta)
+            initial_margin += perp_math.margin_requirement(position.size, mark, m.params.imr)
+            maintenance_margin += perp_math.margin_requirement(position.size, mark, m.params.mmr)
+        return Margin(equity, initial_margin, maintenance_margin)
+
+    def _verify_size(self, m: Market, size: int, mark: int) -> None:
+        min_notional = m.params.min_notional
+        value = perp_math.notional(size, mark)
+        if size != 0 and value < min_notional * self.quantum:
+            raise BelowMinNotional(div_floor(value, self.quantum), min_notional)
+
+    def _verify_growth(
+        self, m: Market, market: int, previous_size: int, size: int, previous_skew: int, mark: int
+    ) -> None:
+        """What grew must be within its bounds; what shrank or stayed is not asked."""
+        long = size > 0
+        if size != 0 and (size > previous_size if long else size < previous_size):
+            open_interest = m.state.long_oi if long else m.state.short_oi
+            max_open_interest = m.params.max_open_interest
+            if open_interest > max_open_interest:
+                raise OpenInterestExceeded(market, long, open_interest, max_open_interest)
+        skew = self._skew(m)
+        if abs(skew) > abs(previous_skew):
+            self._verify_reserve(m, market, skew, mark)
+
+    def _verify_reserve(self, m: Market, market: int, skew: int, mark: int) -> None:
+        required = perp_math.notional(skew, mark)
+        factor = m.params.pool_reserve_factor
+        if required * UNIT > factor * self._vault.pool * self.quantum:
+            raise PoolReserveExceeded(
+                market, div_ceil(required, self.quantum), perp_math.share_of(self._vault.pool, factor)
+            )
+
+    def _verify_margin(self, account: int, marks: Marks, reduction: bool) -> None:
+        margin = self._margin(account, marks)
+        requirement = margin.maintenance_margin if reduction else margin.initial_margin
+        if perp_math.is_covered(margin.equity, requirement):
+            return
+        equity = div_floor(margin.equity, self.quantum)
+        required = div_ceil(requirement, self.quantum * UNIT)
+        if reduction:
+            raise BelowMaintenanceMargin(account, equity, required)
+        raise BelowInitialMargin(account, equity, required)
+
+    def _verify_initial_margin(self, account: int) -> None:
+        if not self._accounts[account].markets:
+            return
+        self._verify_margin(account, {}, False)
+
+    def _verify_pool_reserve(self) -> None:
+        for market in range(self.market_count):
+            m = self._active_market(market, 0)
+            skew = self._skew(m)
+            if skew == 0:
+                continue
+            mark, _ = self.oracle.price(market)
+            self._verify_reserve(m, market, skew, mark)
+
+    def _balances(self, account: int) -> Balances:
+        vault = self._vault
+        return Balances(self._accounts[account].collateral, vault.pool, vault.insurance, vault.treasury)
+
+    def _cover_bankruptcy(self, m: Market, account: int, long: bool) -> tuple[int, int, int]:
+        """Writes off a bankrupt account's debt: the insurance fund covers what it can, the pool bears the rest, which
+        stands as a deficit of the account's side until deleveraging recovers it."""
+        bad_debt = -self._accounts[account].collateral
+        covered = min(bad_debt, self._vault.insurance)
+        deficit = bad_debt - covered
+        self._set_collateral(account, 0)
+        self._update_vault(
+            insurance=to_money(self._vault.insurance - covered), pool=to_money(self._vault.pool - deficit)
+        )
+        if long:
+            self._update_market(m, long_deficit=to_money(m.state.long_deficit + deficit))
+        else:
+            self._update_market(m, short_deficit=to_money(m.state.short_deficit + deficit))
+        return bad_debt, covered, deficit
+
+    # STORAGE
+
+    def _update_market(self, m: Market, **changes: int) -> None:
+        previous = m.state
+        self.world.journal(lambda: setattr(m, "state", previous))
+        m.state = replace(previous, **changes)
+
+    def _set_params(self, m: Market, params: MarketParams) -> None:
+        previous = m.params
+        self.world.journal(lambda: setattr(m, "params", previous))
+        m.params = params
+
+    def _next_market_sequence(self, m: Market) -> int:
+        self._update_market(m, sequence=m.state.sequence + 1)
+        return m.state.sequence
