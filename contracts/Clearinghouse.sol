@@ -65,7 +65,7 @@ contract Clearinghouse is IClearinghouse, MarketLedger {
 
         // APPLY
         _replacePosition(m, account, market, previous, next);
-        _credit(account, result.funding + result.realized);
+        _credit(account, result.funding + result.realized, 0);
         _chargeFee(m, account, result.fee);
 
         // VERIFY
@@ -74,7 +74,7 @@ contract Clearinghouse is IClearinghouse, MarketLedger {
         _verifyMargin(account, marks, _isReduction(previous.size, next.size));
 
         // EMIT
-        emit Traded(market, account, ++m.state.sequence, fundingIndex, result, next, _balances(account));
+        emit Traded(market, account, ++m.state.sequence, fundingIndex, result, next, _balances(m, account));
     }
 
     /// @inheritdoc IClearinghouse
@@ -97,10 +97,10 @@ contract Clearinghouse is IClearinghouse, MarketLedger {
 
         // APPLY
         _replacePosition(m, account, market, previous, next);
-        _credit(account, result.funding + result.realized);
+        _credit(account, result.funding + result.realized, 0);
 
         // EMIT
-        emit Settled(market, account, ++m.state.sequence, fundingIndex, result, next, _balances(account));
+        emit Settled(market, account, ++m.state.sequence, fundingIndex, result, next, _balances(m, account));
     }
 
     /* LIQUIDATION */
@@ -186,10 +186,9 @@ contract Clearinghouse is IClearinghouse, MarketLedger {
 
         // APPLY
         _replacePosition(m, account, market, previous, next);
-        _credit(account, result.funding + result.realized);
-        _accounts[account].collateral = (_accounts[account].collateral - result.penalty).toMoney();
-        _vault.insurance = uint96((_insurance() + result.penalty - result.reward).toMoney());
-        if (_isBankrupt(account)) {
+        _credit(account, result.funding + result.realized, result.penalty);
+        bool bankrupt = _isBankrupt(account);
+        if (bankrupt) {
             result.reward = PerpMath.bankruptcyReward(
                 result.closed,
                 mark,
@@ -198,7 +197,9 @@ contract Clearinghouse is IClearinghouse, MarketLedger {
                 _insurance(),
                 QUANTUM
             );
-            _vault.insurance = uint96((_insurance() - result.reward).toMoney());
+        }
+        _vault.insurance = uint96((_insurance() - result.reward).toMoney());
+        if (bankrupt) {
             (result.badDebt, result.covered, result.deficit) = _coverBankruptcy(m, account, previous.size > 0);
         }
         _accounts[keeper].collateral = (_accounts[keeper].collateral + result.reward).toMoney();
@@ -212,7 +213,7 @@ contract Clearinghouse is IClearinghouse, MarketLedger {
             fundingIndex,
             result,
             next,
-            _balances(account),
+            _balances(m, account),
             _accounts[keeper].collateral
         );
     }
@@ -236,6 +237,11 @@ contract Clearinghouse is IClearinghouse, MarketLedger {
 
     /// @inheritdoc IClearinghouse
     function setMarketPaused(uint16, uint16) external {
+        _extend();
+    }
+
+    /// @inheritdoc IClearinghouse
+    function collectFees(uint16) external returns (uint256) {
         _extend();
     }
 

@@ -74,13 +74,13 @@ abstract contract Deleveraging is MarketLedger {
 
         // APPLY
         _replacePosition(m, account, market, previous, next);
-        _credit(account, result.funding + result.realized - result.haircut);
+        _credit(account, result.funding + result.realized - result.haircut, 0);
         if (long) m.state.shortDeficit = uint96(result.deficit.toMoney());
         else m.state.longDeficit = uint96(result.deficit.toMoney());
         if (_isBankrupt(account)) (result.badDebt, result.covered,) = _coverBankruptcy(m, account, long);
 
         // EMIT
-        emit Deleveraged(market, account, ++m.state.sequence, fundingIndex, result, next, _balances(account));
+        emit Deleveraged(market, account, ++m.state.sequence, fundingIndex, result, next, _balances(m, account));
     }
 
     /// @dev Scores every account of a list that must hold all of a side, in ascending order.

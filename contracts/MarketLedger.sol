@@ -147,10 +147,10 @@ abstract contract MarketLedger is IMarketLedger, MarginVault {
         int256 size = int256(position.size).abs() * sign;
         int256 basis = PerpMath.basisOf(position.size, position.cost, position.fundingIndex) * sign;
         if (position.size > 0) {
-            state.longOi = uint128((int256(uint256(state.longOi)) + size).toUnsigned());
+            state.longOi = uint96((int256(uint256(state.longOi)) + size).toUnsigned());
             state.longBasis += basis;
         } else if (position.size < 0) {
-            state.shortOi = uint128((int256(uint256(state.shortOi)) + size).toUnsigned());
+            state.shortOi = uint96((int256(uint256(state.shortOi)) + size).toUnsigned());
             state.shortBasis += basis;
         }
     }
@@ -183,18 +183,20 @@ abstract contract MarketLedger is IMarketLedger, MarginVault {
         _accounts[account].markets = packed;
     }
 
-    /// @dev Moves `money` from the pool to an account; from the account to the pool when negative.
-    function _credit(uint256 account, int256 money) internal {
-        _accounts[account].collateral = (_accounts[account].collateral + money).toMoney();
+    /// @dev Moves `money` from the pool to an account, from the account to the pool when negative, and a penalty from
+    /// the account to the insurance fund.
+    function _credit(uint256 account, int256 money, int256 penalty) internal {
+        _accounts[account].collateral = (_accounts[account].collateral + money - penalty).toMoney();
         _vault.pool = (_vault.pool - money).toMoney();
+        _vault.insurance = uint96((_insurance() + penalty).toMoney());
     }
 
     function _chargeFee(Market storage m, uint256 account, int256 fee) internal {
         int256 insurancePart = PerpMath.shareOf(fee, int256(uint256(m.params.insuranceShare)));
         int256 protocolPart = PerpMath.shareOf(fee, int256(uint256(m.params.protocolShare)));
         _accounts[account].collateral = (_accounts[account].collateral - fee).toMoney();
+        m.state.protocolFees = uint96((int256(uint256(m.state.protocolFees)) + protocolPart).toMoney());
         _vault.insurance = uint96((_insurance() + insurancePart).toMoney());
-        _vault.treasury = uint96((int256(uint256(_vault.treasury)) + protocolPart).toMoney());
         _vault.pool = (_vault.pool + fee - insurancePart - protocolPart).toMoney();
     }
 
@@ -217,16 +219,21 @@ abstract contract MarketLedger is IMarketLedger, MarginVault {
             Position memory position = _positions[account][market];
             int256 mark = _mark(marks, market);
             int256 indexDelta = _fundingIndex(m, mark) - position.fundingIndex;
-            margin.equity += PerpMath.unrealizedPnl(position.size, position.cost, mark, indexDelta);
-            margin.initialMargin += PerpMath.marginRequirement(position.size, mark, int256(uint256(m.params.imr)));
-            margin.maintenanceMargin += PerpMath.marginRequirement(position.size, mark, int256(uint256(m.params.mmr)));
+            unchecked {
+                // Eight positions within the supported ranges cannot overflow.
+                margin.equity += PerpMath.unrealizedPnl(position.size, position.cost, mark, indexDelta);
+                margin.initialMargin += PerpMath.marginRequirement(position.size, mark, int256(uint256(m.params.imr)));
+                margin.maintenanceMargin +=
+                    PerpMath.marginRequirement(position.size, mark, int256(uint256(m.params.mmr)));
+            }
         }
     }
 
     function _verifySize(Market storage m, int256 size, int256 mark) internal view {
+        if (size == 0) return;
         int256 minNotional = int256(uint256(m.params.minNotional));
         int256 value = PerpMath.notional(size, mark);
-        if (size != 0 && value < minNotional * QUANTUM) revert BelowMinNotional(value.divFloor(QUANTUM), minNotional);
+        if (value < minNotional * QUANTUM) revert BelowMinNotional(value.divFloor(QUANTUM), minNotional);
     }
 
     /// @dev What grew must be within its bounds; what shrank or stayed is not asked.
@@ -282,8 +289,8 @@ abstract contract MarketLedger is IMarketLedger, MarginVault {
         }
     }
 
-    function _balances(uint256 account) internal view returns (Balances memory) {
-        return Balances(_accounts[account].collateral, _vault.pool, _vault.insurance, _vault.treasury);
+    function _balances(Market storage m, uint256 account) internal view returns (Balances memory) {
+        return Balances(_accounts[account].collateral, _vault.pool, _vault.insurance, m.state.protocolFees);
     }
 
     /// @dev Writes off a bankrupt account's debt: the insurance fund covers what it can, the pool bears the rest, which

@@ -51,6 +51,21 @@ abstract contract MarketRegistry is MarketLedger {
         emit MarketPaused(market, ++m.state.sequence, bits);
     }
 
+    /// @dev {documentation: IClearinghouse}
+    function collectFees(uint16 market) external returns (uint256 amount) {
+        // AUTHORIZE
+        Market storage m = _activeMarket(market, 0);
+        amount = m.state.protocolFees;
+        if (amount == 0) revert ZeroAmount();
+
+        // APPLY
+        m.state.protocolFees = 0;
+        _vault.treasury += uint96(amount);
+
+        // EMIT
+        emit ProtocolFeesCollected(market, ++m.state.sequence, amount, _vault.treasury);
+    }
+
     function _requireValid(MarketParams calldata params) internal pure {
         uint256 unit = uint256(FixedMath.UNIT);
         if (params.imr > unit || params.imr <= params.mmr) revert InvalidParameter("imr");

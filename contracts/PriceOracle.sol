@@ -14,20 +14,21 @@ contract PriceOracle is IPriceOracle, Ownable2Step {
 
     uint256 public constant MAX_FEEDS = 9;
 
+    /// @dev One slot. The first feed of a market also carries how all of them are read.
     struct Feed {
         address aggregator;
         uint8 decimals;
-    }
-
-    struct Source {
         uint32 heartbeat;
-        uint64 maxDeviation;
+        /// {1e12 = 100 %}
+        uint40 maxDeviation;
         uint8 quorum;
         uint8 count;
     }
 
-    mapping(uint16 market => Source) private _sources;
-    mapping(uint16 market => mapping(uint256 index => Feed)) private _feeds;
+    /// @dev What a slot has room for: deviations in steps of 1e-12.
+    int256 private constant DEVIATION_STEP = 1e6;
+
+    mapping(uint16 market => Feed[MAX_FEEDS]) private _feeds;
 
     constructor(address owner) Ownable(owner) {}
 
@@ -38,104 +39,116 @@ contract PriceOracle is IPriceOracle, Ownable2Step {
         if (config.quorum == 0 || config.quorum > count) revert InvalidFeeds(market, "quorum between 1 and all feeds");
         if (config.heartbeat == 0) revert InvalidFeeds(market, "heartbeat above zero");
         if (config.maxDeviation >= uint256(FixedMath.UNIT)) revert InvalidFeeds(market, "deviation below 100 %");
-        _sources[market] = Source(config.heartbeat, config.maxDeviation, config.quorum, uint8(count));
+        int256 deviation = int256(uint256(config.maxDeviation)).divFloor(DEVIATION_STEP);
+        if (deviation * DEVIATION_STEP != int256(uint256(config.maxDeviation))) {
+            revert InvalidFeeds(market, "deviation in steps of 1e-12");
+        }
         for (uint256 i = 0; i < count; i++) {
             uint8 decimals = IAggregatorV3(config.feeds[i]).decimals();
             if (decimals > 36) revert InvalidFeeds(market, "at most 36 decimals");
-            _feeds[market][i] = Feed(config.feeds[i], decimals);
+            _feeds[market][i] = Feed(
+                config.feeds[i],
+                decimals,
+                config.heartbeat,
+                uint40(uint256(deviation)),
+                config.quorum,
+                uint8(count)
+            );
         }
         emit FeedsSet(market, config);
     }
 
     /// @inheritdoc IPriceOracle
     function configOf(uint16 market) external view returns (OracleConfig memory config) {
-        Source memory source = _sources[market];
-        config.heartbeat = source.heartbeat;
-        config.maxDeviation = source.maxDeviation;
-        config.quorum = source.quorum;
-        config.feeds = new address[](source.count);
-        for (uint256 i = 0; i < source.count; i++) {
+        Feed memory first = _feeds[market][0];
+        config.heartbeat = first.heartbeat;
+        config.maxDeviation = uint64(first.maxDeviation * uint64(uint256(DEVIATION_STEP)));
+        config.quorum = first.quorum;
+        config.feeds = new address[](first.count);
+        for (uint256 i = 0; i < first.count; i++) {
             config.feeds[i] = _feeds[market][i].aggregator;
         }
     }
 
     /// @inheritdoc IPriceOracle
     function price(uint16 market) external view returns (int256, uint256) {
-        Source memory source = _sources[market];
-        if (source.count == 0) revert NoFeeds(market);
-        int256[] memory prices = new int256[](source.count);
-        uint256[] memory times = new uint256[](source.count);
+        Feed[MAX_FEEDS] storage feeds = _feeds[market];
+        Feed memory config = feeds[0];
+        if (config.count == 0) revert NoFeeds(market);
+        uint256[] memory readings = new uint256[](config.count);
 
-        uint256 fresh = 0;
-        for (uint256 i = 0; i < source.count; i++) {
-            (int256 answer, uint256 updatedAt) = _read(_feeds[market][i]);
-            if (answer == 0 || block.timestamp > updatedAt + source.heartbeat) continue;
-            _insert(prices, times, fresh++, answer, updatedAt);
+        unchecked {
+            uint256 fresh = 0;
+            for (uint256 i = 0; i < config.count; i++) {
+                uint256 reading = i == 0
+                    ? _read(config.aggregator, config.decimals, config.heartbeat)
+                    : _read(feeds[i].aggregator, feeds[i].decimals, config.heartbeat);
+                if (reading != 0) _insert(readings, fresh++, reading);
+            }
+            if (fresh < config.quorum) revert StalePrice(market, fresh, config.quorum);
+
+            int256 center = _median(readings, 0, fresh);
+            int256 tolerance = center * int256(uint256(config.maxDeviation)) * DEVIATION_STEP;
+            uint256 first = 0;
+            uint256 end = fresh;
+            while (first < end && (center - _price(readings[first])) * FixedMath.UNIT > tolerance) first++;
+            while (end > first && (_price(readings[end - 1]) - center) * FixedMath.UNIT > tolerance) end--;
+            if (end - first < config.quorum) revert QuorumNotMet(market, end - first, config.quorum);
+
+            uint256 oldest = type(uint256).max;
+            for (uint256 i = first; i < end; i++) {
+                uint256 updatedAt = uint40(readings[i]);
+                if (updatedAt < oldest) oldest = updatedAt;
+            }
+            return (_median(readings, first, end), oldest);
         }
-        if (fresh < source.quorum) revert StalePrice(market, fresh, source.quorum);
-
-        int256 center = _median(prices, 0, fresh);
-        uint256 first = 0;
-        uint256 end = fresh;
-        while (first < end && _deviates(prices[first], center, source.maxDeviation)) first++;
-        while (end > first && _deviates(prices[end - 1], center, source.maxDeviation)) end--;
-        if (end - first < source.quorum) revert QuorumNotMet(market, end - first, source.quorum);
-
-        uint256 oldest = times[first];
-        for (uint256 i = first + 1; i < end; i++) {
-            if (times[i] < oldest) oldest = times[i];
-        }
-        return (_median(prices, first, end), oldest);
     }
 
-    /// @dev A feed's answer in 1e18, or zero when it has none that counts: it reverts, is not positive, leaves the
-    /// supported range, or comes from the future.
-    function _read(Feed memory feed) private view returns (int256 answer, uint256 updatedAt) {
-        try IAggregatorV3(feed.aggregator).latestRoundData() returns (
-            uint80, int256 answer_, uint256, uint256 updatedAt_, uint80
+    /// @dev What a feed says, as `price << 40 | updatedAt`, or zero when it has nothing to say that counts: it reverts,
+    /// is not positive, leaves the supported range, is too old, or comes from the future.
+    function _read(address aggregator, uint8 decimals, uint256 heartbeat) private view returns (uint256) {
+        try IAggregatorV3(aggregator).latestRoundData() returns (
+            uint80, int256 answer, uint256, uint256 updatedAt, uint80
         ) {
-            if (answer_ <= 0 || answer_ > type(int128).max || updatedAt_ == 0 || updatedAt_ > block.timestamp) {
-                return (0, 0);
+            unchecked {
+                if (answer <= 0 || answer > type(int128).max) return 0;
+                if (updatedAt == 0 || updatedAt > block.timestamp || block.timestamp - updatedAt > heartbeat) return 0;
+                answer = _scale(answer, decimals);
+                if (answer == 0 || answer > FixedMath.PRICE_MAX) return 0;
+                return (uint256(answer) << 40) | updatedAt;
             }
-            answer = _scale(answer_, feed.decimals);
-            if (answer > FixedMath.PRICE_MAX) return (0, 0);
-            updatedAt = updatedAt_;
         } catch {
-            return (0, 0);
+            return 0;
         }
+    }
+
+    function _price(uint256 reading) private pure returns (int256) {
+        return int256(reading >> 40);
     }
 
     function _scale(int256 answer, uint8 decimals) private pure returns (int256) {
+        if (decimals == 8) return answer * 1e10; // what nearly every dollar feed has
         if (decimals <= 18) return answer * int256(10 ** (18 - decimals));
         return answer.divFloor(int256(10 ** (decimals - 18)));
     }
 
-    /// @dev Keeps the first `count + 1` prices in ascending order; equal prices in the order in which they came.
-    function _insert(
-        int256[] memory prices,
-        uint256[] memory times,
-        uint256 count,
-        int256 answer,
-        uint256 updatedAt
-    ) private pure {
-        uint256 i = count;
-        while (i > 0 && prices[i - 1] > answer) {
-            prices[i] = prices[i - 1];
-            times[i] = times[i - 1];
-            i--;
+    /// @dev Keeps the first `count + 1` readings in ascending order.
+    function _insert(uint256[] memory readings, uint256 count, uint256 reading) private pure {
+        unchecked {
+            uint256 i = count;
+            for (; i > 0 && readings[i - 1] > reading; i--) {
+                readings[i] = readings[i - 1];
+            }
+            readings[i] = reading;
         }
-        prices[i] = answer;
-        times[i] = updatedAt;
     }
 
-    /// @dev The median of ascending `prices[first ... end - 1]`.
-    function _median(int256[] memory prices, uint256 first, uint256 end) private pure returns (int256) {
-        uint256 middle = (first + end) >> 1;
-        if ((end - first) & 1 == 1) return prices[middle];
-        return (prices[middle - 1] + prices[middle]).divFloor(2);
-    }
-
-    function _deviates(int256 answer, int256 center, uint64 maxDeviation) private pure returns (bool) {
-        return (answer - center).abs() * FixedMath.UNIT > center * int256(uint256(maxDeviation));
+    /// @dev The median of ascending `readings[first ... end - 1]`.
+    function _median(uint256[] memory readings, uint256 first, uint256 end) private pure returns (int256) {
+        unchecked {
+            uint256 middle = (first + end) >> 1;
+            if ((end - first) & 1 == 1) return _price(readings[middle]);
+            return (_price(readings[middle - 1]) + _price(readings[middle])).divFloor(2);
+        }
     }
 }

@@ -87,9 +87,7 @@ def _text_of(path: Path) -> str:
     except FileNotFoundError:
         raise CandleError(f"{path}: found no such file, expected a CSV of candles; check the path.") from None
     except IsADirectoryError:
-        raise CandleError(
-            f"{path}: found a directory, expected a CSV of candles; name a file inside it."
-        ) from None
+        raise CandleError(f"{path}: found a directory, expected a CSV of candles; name a file inside it.") from None
     except OSError as error:
         raise CandleError(
             f"{path}: found a file that cannot be read ({error.strerror}), expected a CSV of candles; "
@@ -109,8 +107,7 @@ def _parse(text: str, file: str) -> tuple[Candle, ...]:
     rows = _rows(text, file)
     if not rows:
         raise CandleError(
-            f"{file}, line 1: found an empty file, expected a header and at least one candle; "
-            "export the candles again."
+            f"{file}, line 1: found an empty file, expected a header and at least one candle; export the candles again."
         )
     layout, body = _layout_of(rows)
     if not body:
@@ -386,9 +383,7 @@ def _crash_start(start_price: Decimal) -> int:
 
 def _check_between(name: str, value: int, least: int, most: int) -> None:
     if not least <= value <= most:
-        raise CandleError(
-            f"{name}: found {value}, expected a whole number from {least} to {most}; choose another one."
-        )
+        raise CandleError(f"{name}: found {value}, expected a whole number from {least} to {most}; choose another one.")
 
 
 def _crash_path(

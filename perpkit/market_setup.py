@@ -16,6 +16,7 @@ from perpkit.model.types import Address, MarketParams, OracleConfig
 UNIT = 10**18
 DOLLAR = 10**6
 FEED_DECIMALS = 8
+FEED_TICK: int = 10 ** (18 - FEED_DECIMALS)
 FEEDS_PER_MARKET = 3
 
 # The accounts 0 to 9 of the mnemonic "test test test test test test test test test test test junk", which every local
@@ -164,7 +165,7 @@ def seed(sandbox: Sandbox, setup: MarketSetup) -> None:
 
 def feed_answer(price: int) -> int:
     """A price {1e18} in the feeds' decimals, rounded down."""
-    return price // 10 ** (18 - FEED_DECIMALS)
+    return price // FEED_TICK
 
 
 def push_price(sandbox: Sandbox, spec: MarketSpec, price: int) -> None:

@@ -141,9 +141,7 @@ def render_report(report: Report) -> str:
     from jinja2 import Environment, StrictUndefined
 
     template = (resources.files("perpkit") / "templates" / "report.html.j2").read_text("utf-8")
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     with _plain_style():
         pictures = _pictures(report)
     return environment.from_string(template).render(
@@ -219,8 +217,7 @@ def _pictures(report: Report) -> dict[str, object]:
     draw_vault = partial(_vault, report.vault, span)
     return {
         "markets": [
-            _market_pictures(f"{number}", market, span, layouts)
-            for number, market in enumerate(report.markets)
+            _market_pictures(f"{number}", market, span, layouts) for number, market in enumerate(report.markets)
         ],
         "vault": _each("vault", draw_vault, layouts) if report.vault.times else None,
     }
@@ -235,9 +232,7 @@ def _layouts(markets: int) -> tuple[_Layout, ...]:
     )
 
 
-def _market_pictures(
-    name: str, market: MarketSeries, span: Span, layouts: Sequence[_Layout]
-) -> dict[str, object]:
+def _market_pictures(name: str, market: MarketSeries, span: Span, layouts: Sequence[_Layout]) -> dict[str, object]:
     history, levels = partial(_history, market, span), partial(_map, market)
     return {
         "symbol": market.symbol,
@@ -281,10 +276,7 @@ def _counts(market: MarketSeries) -> dict[str, tuple[int, int, str]]:
 
 
 def _map_totals(market: MarketSeries) -> dict[str, str]:
-    return {
-        side: dollars_text(sum(n for _, n, of in market.liquidation_map if of == side))
-        for side in (LONG, SHORT)
-    }
+    return {side: dollars_text(sum(n for _, n, of in market.liquidation_map if of == side)) for side in (LONG, SHORT)}
 
 
 # --- drawing ------------------------------------------------------------------------------------------
@@ -366,9 +358,7 @@ def _draw_price(axes: "Axes", market: MarketSeries, layout: _Layout) -> None:
     _end_label(axes, layout, market.prices[-1] / WAD, price_text(market.prices[-1]), INK)
 
 
-def _draw_marks(
-    axes: "Axes", marks: Sequence[LiquidationMark], shape: str, colour: str, hollow: bool
-) -> None:
+def _draw_marks(axes: "Axes", marks: Sequence[LiquidationMark], shape: str, colour: str, hollow: bool) -> None:
     axes.plot(
         [mark.time for mark in marks],
         [mark.price / WAD for mark in marks],
@@ -394,9 +384,7 @@ def _draw_interest(axes: "Axes", market: MarketSeries, layout: _Layout) -> None:
     axes.axhline(0, color=MUTED, lw=0.6)
     axes.set_ylim(-most, most)
     _value_axis(axes, -most, most, "", ticks=4, mirrored=True)
-    _panel_title(
-        axes, f"Open interest, {_base(market.symbol)}", (("longs", LONG_COLOUR), ("shorts", SHORT_COLOUR))
-    )
+    _panel_title(axes, f"Open interest, {_base(market.symbol)}", (("longs", LONG_COLOUR), ("shorts", SHORT_COLOUR)))
     _end_label(axes, layout, most * 0.5, amount_text(longs[-1]), LONG_COLOUR)
     _end_label(axes, layout, -most * 0.5, amount_text(shorts[-1]), SHORT_COLOUR)
 
@@ -507,9 +495,7 @@ def _panel_title(axes: "Axes", title: str, sides: Sequence[tuple[str, str]] = ()
         color=INK, weight="bold",
     )  # fmt: skip
     for name, colour in sides:
-        at = axes.annotate(
-            name, (1, 0), (7, 0), xycoords=at, textcoords="offset points", color=colour, va="bottom"
-        )
+        at = axes.annotate(name, (1, 0), (7, 0), xycoords=at, textcoords="offset points", color=colour, va="bottom")
 
 
 def _end_label(axes: "Axes", layout: _Layout, y: float, text: str, colour: str) -> None:
@@ -522,9 +508,7 @@ def _end_label(axes: "Axes", layout: _Layout, y: float, text: str, colour: str) 
     )  # fmt: skip
 
 
-def _value_axis(
-    axes: "Axes", low: float, high: float, unit: str, ticks: int = 5, mirrored: bool = False
-) -> None:
+def _value_axis(axes: "Axes", low: float, high: float, unit: str, ticks: int = 5, mirrored: bool = False) -> None:
     at, labels = _value_ticks(low, high, unit, ticks, mirrored)
     axes.set_yticks(at, labels)
     axes.grid(axis="y")

@@ -9,7 +9,7 @@ from typing import Any
 
 from perpkit.abi.codec import decode_error, decode_log, decode_result, encode_call, encode_constructor
 from perpkit.backend import Deployed, Receipt
-from perpkit.model.errors import PerpError, Reverted
+from perpkit.model.errors import Reverted
 from perpkit.model.events import Event
 from perpkit.model.types import Address
 
@@ -60,7 +60,7 @@ class RevmBackend:
 
     def transact(self, label: str, function: str, *args: Any, sender: Address) -> Receipt:
         value = self._send(label, function, args, sender)
-        result = self._evm.result
+        result: Any = self._evm.result
         events = tuple(event for log in result.logs if (event := self._event(log)))
         return Receipt(events, self._timestamp, value, result.gas_used)
 
@@ -89,9 +89,7 @@ class RevmBackend:
         target = self._deployed[label]
         data = encode_call(target.contract, function, args)
         self._evm.reset_transient_storage()
-        output = self._checked(
-            lambda: self._evm.message_call(sender, target.address, calldata=data, gas=GAS_LIMIT)
-        )
+        output = self._checked(lambda: self._evm.message_call(sender, target.address, calldata=data, gas=GAS_LIMIT))
         return decode_result(target.contract, function, output)
 
     def _checked(self, execute: Any) -> Any:
@@ -116,7 +114,7 @@ def _to_bytes(value: Any) -> bytes:
     return bytes(value)
 
 
-def _contract_error(text: str) -> PerpError:
+def _contract_error(text: str) -> Exception:
     """The contract's error, which pyrevm gives as text only."""
     found = _OUTPUT.search(text)
     if found is None:

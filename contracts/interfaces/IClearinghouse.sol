@@ -47,6 +47,9 @@ interface IClearinghouse is IMarketLedger {
     /// @notice Pauses the actions on a market whose bits are set and resumes the others. Owner only.
     function setMarketPaused(uint16 market, uint16 bits) external;
 
+    /// @notice Brings a market's protocol fees to the treasury, for anyone who asks.
+    function collectFees(uint16 market) external returns (uint256 amount);
+
     /// @notice Does `action` as if its owner had sent it, then asks the caller `report` (unless it is empty), undoes
     /// both and reverts with `Simulated`; or reverts with the very error that `action` would raise. For `eth_call`.
     function simulate(bytes calldata action, bytes calldata report) external;

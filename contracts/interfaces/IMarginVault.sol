@@ -7,7 +7,7 @@ pragma solidity ^0.8.28;
 /// An account is one margin bucket. Its id is `owner (160 bits) | sub (96 bits)`, so one owner has as many accounts
 /// as there are numbers. Money is in quanta of the token.
 ///
-/// Law: `booked == sum of collateral + pool + insurance + treasury`, exactly, always. Tokens that reach the contract
+/// Law: `booked == sum of collateral + pool + insurance + treasury + protocol fees of the markets`, exactly, always. Tokens that reach the contract
 /// past its functions are not booked until `skim` gives them to the insurance fund.
 interface IMarginVault {
     /// @notice The house's own money.
@@ -18,7 +18,7 @@ interface IMarginVault {
         uint96 insurance;
         /// One bit per paused action of the vault.
         uint16 paused;
-        /// The protocol's share of the fees.
+        /// The protocol's share of the fees, as far as it was collected from the markets.
         uint96 treasury;
         /// All money on the books.
         uint96 booked;

@@ -17,37 +17,38 @@ interface IMarketLedger {
         int256 cost;
     }
 
-    /// @notice What governs a market. Rates are 1e18 = 100 %.
+    /// @notice What governs a market. Rates are 1e18 = 100 %. The order is that of storage: what an action reads lies
+    /// together.
     struct MarketParams {
+        /// {base} The skew at which the premium is 100 %.
+        uint96 skewScale;
+        /// {s}
+        uint32 fundingInterval;
+        /// Bound of the funding rate per funding interval.
+        uint64 maxFundingRate;
         /// Initial and maintenance margin ratio.
         uint64 imr;
         uint64 mmr;
+        /// {quanta} The least a position may be worth.
+        uint96 minNotional;
+        /// {quanta} The least a keeper receives, as far as the penalty goes.
+        uint96 minKeeperReward;
         /// Fee on what enlarges |skew|, and on what reduces it.
         uint64 takerFee;
         uint64 makerFee;
         /// Shares of a fee; the rest is the pool's.
         uint64 insuranceShare;
         uint64 protocolShare;
-        /// Bound of the funding rate per funding interval.
-        uint64 maxFundingRate;
-        /// The pool backs |skew| * mark up to this part of its cash.
-        uint64 poolReserveFactor;
-        /// {base} The skew at which the premium is 100 %.
-        uint96 skewScale;
         /// {base} Bound of each side's open interest.
         uint96 maxOpenInterest;
-        /// {s}
-        uint32 fundingInterval;
-        /// {quanta} The least a position may be worth.
-        uint96 minNotional;
-        /// {quanta} The least a keeper receives, as far as the penalty goes.
-        uint96 minKeeperReward;
+        /// The pool backs |skew| * mark up to this part of its cash.
+        uint64 poolReserveFactor;
+        /// A side whose profit exceeds this part of the pool's cash may be deleveraged.
+        uint64 adlPnlFactor;
         /// Of a liquidation's notional.
         uint64 penaltyRate;
         /// The keeper's part of the penalty.
         uint64 keeperShare;
-        /// A side whose profit exceeds this part of the pool's cash may be deleveraged.
-        uint64 adlPnlFactor;
     }
 
     /// @notice What a market is at this moment, as last accrued.
@@ -56,13 +57,15 @@ interface IMarketLedger {
         int96 fundingIndex;
         /// {s} When the funding index was last brought up to date.
         uint40 accruedAt;
-        /// The number of the market's last event.
-        uint64 sequence;
         /// One bit per paused action.
         uint16 paused;
+        /// {quanta} The protocol's share of the market's fees, until it is collected.
+        uint96 protocolFees;
         /// {base} Open interest per side.
-        uint128 longOi;
-        uint128 shortOi;
+        uint96 longOi;
+        uint96 shortOi;
+        /// The number of the market's last event.
+        uint64 sequence;
         /// {raw} `sum(cost - size * F0)` per side.
         int256 longBasis;
         int256 shortBasis;
@@ -76,7 +79,8 @@ interface IMarketLedger {
         int256 collateral;
         int256 pool;
         uint256 insurance;
-        uint256 treasury;
+        /// The market's protocol fees.
+        uint256 protocolFees;
     }
 
     /// @notice What a trade did.
@@ -134,6 +138,7 @@ interface IMarketLedger {
 
     event MarketListed(uint16 indexed market, uint64 sequence, bytes32 symbol, MarketParams params);
     event MarketParamsSet(uint16 indexed market, uint64 sequence, int256 mark, int256 fundingIndex, MarketParams params);
+    event ProtocolFeesCollected(uint16 indexed market, uint64 sequence, uint256 amount, uint256 treasury);
     event MarketPaused(uint16 indexed market, uint64 sequence, uint16 bits);
     event Traded(
         uint16 indexed market,

@@ -73,7 +73,9 @@ library FixedMath {
     }
 
     function abs(int256 value) internal pure returns (int256) {
-        return value < 0 ? -value : value;
+        unchecked {
+            return value < 0 ? -value : value;
+        }
     }
 
     function min(int256 a, int256 b) internal pure returns (int256) {

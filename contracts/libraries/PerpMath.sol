@@ -9,6 +9,9 @@ import {FixedMath} from "./FixedMath.sol";
 /// Units: size {base, 1e18}; price and funding index {usd/base, 1e18}; rates and ratios {1e18 = 100 %};
 /// money {quanta of the token}; raw {usd, 1e36}, of which `quantum` make one unit of money.
 /// Margin requirements are raw * 1e18, so that no division stands between a price and a liquidation.
+///
+/// The arithmetic is unchecked: within the supported ranges of FixedMath, which every number passes on its way in, nothing
+/// here can overflow.
 library PerpMath {
     using FixedMath for int256;
 
@@ -16,21 +19,27 @@ library PerpMath {
 
     /// @notice The premium of the fill price over the mark price for an infinitely small trade.
     function premium(int256 skew, int256 skewScale) internal pure returns (int256) {
-        return (skew * FixedMath.UNIT).divFloor(skewScale);
+        unchecked {
+            return (skew * FixedMath.UNIT).divFloor(skewScale);
+        }
     }
 
     /// @notice The price at which `delta` fills: the mark plus the premium averaged over the trade,
     /// rounded against the trader.
     function fillPrice(int256 mark, int256 skew, int256 delta, int256 skewScale) internal pure returns (int256) {
-        int256 numerator = mark * (2 * skewScale + 2 * skew + delta);
-        return delta > 0 ? numerator.divCeil(2 * skewScale) : numerator.divFloor(2 * skewScale);
+        unchecked {
+            int256 numerator = mark * (2 * skewScale + 2 * skew + delta);
+            return delta > 0 ? numerator.divCeil(2 * skewScale) : numerator.divFloor(2 * skewScale);
+        }
     }
 
     /* FUNDING */
 
     /// @notice The funding rate per funding interval; positive when longs pay shorts.
     function fundingRate(int256 skew, int256 skewScale, int256 maxFundingRate) internal pure returns (int256) {
-        return premium(skew, skewScale).clamp(-maxFundingRate, maxFundingRate);
+        unchecked {
+            return premium(skew, skewScale).clamp(-maxFundingRate, maxFundingRate);
+        }
     }
 
     /// @notice How far the funding index moves in `elapsed` seconds.
@@ -39,12 +48,16 @@ library PerpMath {
         pure
         returns (int256)
     {
-        return (mark * rate * elapsed).divFloor(FixedMath.UNIT * fundingInterval);
+        unchecked {
+            return (mark * rate * elapsed).divFloor(FixedMath.UNIT * fundingInterval);
+        }
     }
 
     /// @notice The money that a position receives (negative: pays) for a move of the funding index.
     function fundingPayment(int256 size, int256 indexDelta, int256 quantum) internal pure returns (int256) {
-        return (-size * indexDelta).divFloor(quantum);
+        unchecked {
+            return (-size * indexDelta).divFloor(quantum);
+        }
     }
 
     /// @notice The cost basis after funding: what the payment's rounding left over stays in the position.
@@ -53,25 +66,33 @@ library PerpMath {
         pure
         returns (int256)
     {
-        return cost + size * indexDelta + payment * quantum;
+        unchecked {
+            return cost + size * indexDelta + payment * quantum;
+        }
     }
 
     /* TRADE */
 
     /// @notice How much of `delta` closes a position of `size`; never negative.
     function closedSize(int256 size, int256 delta) internal pure returns (int256) {
-        if ((size > 0) == (delta > 0)) return 0;
-        return size.abs().min(delta.abs());
+        unchecked {
+            if ((size > 0) == (delta > 0)) return 0;
+            return size.abs().min(delta.abs());
+        }
     }
 
     /// @notice The part of the cost basis that leaves with `closed` of a position, rounded down.
     function costOfClosed(int256 size, int256 cost, int256 closed) internal pure returns (int256) {
-        return cost.mulDivFloor(closed, size.abs());
+        unchecked {
+            return cost.mulDivFloor(closed, size.abs());
+        }
     }
 
     /// @notice The raw profit of closing `closed` of a position at `price`.
     function closedPnl(int256 size, int256 closed, int256 price, int256 costClosed) internal pure returns (int256) {
-        return (size > 0 ? closed : -closed) * price - costClosed;
+        unchecked {
+            return (size > 0 ? closed : -closed) * price - costClosed;
+        }
     }
 
     /// @notice The cost basis of what is left after a close: what the rounding of the realised profit left over stays
@@ -81,7 +102,9 @@ library PerpMath {
         pure
         returns (int256)
     {
-        return cost - costClosed - (pnl - realized * quantum);
+        unchecked {
+            return cost - costClosed - (pnl - realized * quantum);
+        }
     }
 
     /// @notice The trading fee: `makerFee` on the part that reduces |skew|, `takerFee` on the rest, rounded up.
@@ -93,57 +116,77 @@ library PerpMath {
         int256 takerFee,
         int256 quantum
     ) internal pure returns (int256) {
-        int256 makerSize = closedSize(skew, delta);
-        int256 takerSize = delta.abs() - makerSize;
-        return (price * (makerSize * makerFee + takerSize * takerFee)).divCeil(quantum * FixedMath.UNIT);
+        unchecked {
+            int256 makerSize = closedSize(skew, delta);
+            int256 takerSize = delta.abs() - makerSize;
+            return (price * (makerSize * makerFee + takerSize * takerFee)).divCeil(quantum * FixedMath.UNIT);
+        }
     }
 
     /// @notice A share of an amount of money, rounded down.
     function shareOf(int256 amount, int256 share) internal pure returns (int256) {
-        return (amount * share).divFloor(FixedMath.UNIT);
+        unchecked {
+            return (amount * share).divFloor(FixedMath.UNIT);
+        }
     }
 
     /* VALUE */
 
     /// @notice The raw value of a position at the mark price, without sign.
     function notional(int256 size, int256 mark) internal pure returns (int256) {
-        return size.abs() * mark;
+        unchecked {
+            return size.abs() * mark;
+        }
     }
 
     /// @notice The raw unrealised profit of a position, accrued funding included.
     function unrealizedPnl(int256 size, int256 cost, int256 mark, int256 indexDelta) internal pure returns (int256) {
-        return size * (mark - indexDelta) - cost;
+        unchecked {
+            return size * (mark - indexDelta) - cost;
+        }
     }
 
     /// @notice The margin that a position requires at `ratio` (initial or maintenance). {raw * 1e18}
     function marginRequirement(int256 size, int256 mark, int256 ratio) internal pure returns (int256) {
-        return notional(size, mark) * ratio;
+        unchecked {
+            return notional(size, mark) * ratio;
+        }
     }
 
     /// @notice A position's share of its side's basis: `cost - size * F0`.
     function basisOf(int256 size, int256 cost, int256 fundingIndex) internal pure returns (int256) {
-        return cost - size * fundingIndex;
+        unchecked {
+            return cost - size * fundingIndex;
+        }
     }
 
     /// @notice The raw profit of a whole side of a market; `sideSize` is negative for shorts.
     function sidePnl(int256 sideSize, int256 basis, int256 mark, int256 fundingIndex) internal pure returns (int256) {
-        return sideSize * (mark - fundingIndex) - basis;
+        unchecked {
+            return sideSize * (mark - fundingIndex) - basis;
+        }
     }
 
     /// @notice Whether equity meets a margin requirement; equality does.
     function isCovered(int256 equity, int256 requirement) internal pure returns (bool) {
-        return equity * FixedMath.UNIT >= requirement;
+        unchecked {
+            return equity * FixedMath.UNIT >= requirement;
+        }
     }
 
     /// @notice The average price at which a position was entered, rounded down. {usd/base}
     function entryPrice(int256 size, int256 cost) internal pure returns (int256) {
-        return (size > 0 ? cost : -cost).divFloor(size.abs());
+        unchecked {
+            return (size > 0 ? cost : -cost).divFloor(size.abs());
+        }
     }
 
     /// @notice Equity over maintenance margin, rounded down; the highest number when nothing is required.
     function health(int256 equity, int256 maintenanceMargin) internal pure returns (int256) {
-        if (maintenanceMargin == 0) return type(int256).max;
-        return (equity * FixedMath.UNIT).mulDivFloor(FixedMath.UNIT, maintenanceMargin);
+        unchecked {
+            if (maintenanceMargin == 0) return type(int256).max;
+            return (equity * FixedMath.UNIT).mulDivFloor(FixedMath.UNIT, maintenanceMargin);
+        }
     }
 
     /// @notice The money that may leave an account: settled, and not needed as initial margin. {quanta}
@@ -152,9 +195,11 @@ library PerpMath {
         pure
         returns (int256)
     {
-        if (pool < 0) return 0;
-        int256 free = (equity * FixedMath.UNIT - initialMargin).divFloor(quantum * FixedMath.UNIT);
-        return collateral.min(free).max(0);
+        unchecked {
+            if (pool < 0) return 0;
+            int256 free = (equity * FixedMath.UNIT - initialMargin).divFloor(quantum * FixedMath.UNIT);
+            return collateral.min(free).max(0);
+        }
     }
 
     /* LIQUIDATION */
@@ -171,9 +216,11 @@ library PerpMath {
         int256 minNotional,
         int256 quantum
     ) internal pure returns (int256 closed) {
-        int256 shortfall = initialMargin - equity * FixedMath.UNIT + quantum * FixedMath.UNIT;
-        closed = size.abs().min(shortfall.divCeil(mark * (imr - penaltyRate)));
-        if ((size.abs() - closed) * mark < minNotional * quantum) closed = size.abs();
+        unchecked {
+            int256 shortfall = initialMargin - equity * FixedMath.UNIT + quantum * FixedMath.UNIT;
+            closed = size.abs().min(shortfall.divCeil(mark * (imr - penaltyRate)));
+            if ((size.abs() - closed) * mark < minNotional * quantum) closed = size.abs();
+        }
     }
 
     /// @notice The penalty of a liquidation, never more than the account's equity.
@@ -182,13 +229,17 @@ library PerpMath {
         pure
         returns (int256)
     {
-        int256 charge = (closed * mark * penaltyRate).divCeil(quantum * FixedMath.UNIT);
-        return charge.min(equity.divFloor(quantum).max(0));
+        unchecked {
+            int256 charge = (closed * mark * penaltyRate).divCeil(quantum * FixedMath.UNIT);
+            return charge.min(equity.divFloor(quantum).max(0));
+        }
     }
 
     /// @notice The part of the penalty that the keeper receives; the rest is the insurance fund's.
     function keeperReward(int256 penalty, int256 keeperShare, int256 minKeeperReward) internal pure returns (int256) {
-        return penalty.min(minKeeperReward.max(shareOf(penalty, keeperShare)));
+        unchecked {
+            return penalty.min(minKeeperReward.max(shareOf(penalty, keeperShare)));
+        }
     }
 
     /// @notice What the insurance fund pays the keeper who clears a bankrupt account.
@@ -200,8 +251,10 @@ library PerpMath {
         int256 insurance,
         int256 quantum
     ) internal pure returns (int256) {
-        int256 penalty = (closed * mark * penaltyRate).divFloor(quantum * FixedMath.UNIT);
-        return insurance.min(shareOf(penalty, keeperShare));
+        unchecked {
+            int256 penalty = (closed * mark * penaltyRate).divFloor(quantum * FixedMath.UNIT);
+            return insurance.min(shareOf(penalty, keeperShare));
+        }
     }
 
     /// @notice The price nearest to the mark at which the account is liquidatable because of this position, all
@@ -213,17 +266,21 @@ library PerpMath {
         int256 maintenanceMargin,
         int256 mmr
     ) internal pure returns (int256) {
-        int256 elsewhere = maintenanceMargin - marginRequirement(size, mark, mmr);
-        int256 numerator = size * mark * FixedMath.UNIT - equity * FixedMath.UNIT + elsewhere;
-        if (size > 0) return (numerator.divCeil(size * (FixedMath.UNIT - mmr)) - 1).max(0);
-        return ((-numerator).divFloor(-size * (FixedMath.UNIT + mmr)) + 1).max(1);
+        unchecked {
+            int256 elsewhere = maintenanceMargin - marginRequirement(size, mark, mmr);
+            int256 numerator = size * mark * FixedMath.UNIT - equity * FixedMath.UNIT + elsewhere;
+            if (size > 0) return (numerator.divCeil(size * (FixedMath.UNIT - mmr)) - 1).max(0);
+            return ((-numerator).divFloor(-size * (FixedMath.UNIT + mmr)) + 1).max(1);
+        }
     }
 
     /// @notice The last price at which the account still has no negative equity, all other prices standing still;
     /// zero when a long has none at any price. {usd/base}
     function bankruptcyPrice(int256 size, int256 mark, int256 equity) internal pure returns (int256) {
-        if (size > 0) return (size * mark - equity).divCeil(size).max(0);
-        return (equity - size * mark).divFloor(-size).max(0);
+        unchecked {
+            if (size > 0) return (size * mark - equity).divCeil(size).max(0);
+            return (equity - size * mark).divFloor(-size).max(0);
+        }
     }
 
     /* AUTO-DELEVERAGING */
@@ -235,8 +292,10 @@ library PerpMath {
         pure
         returns (int256 numerator, int256 denominator)
     {
-        numerator = profit.divFloor(quantum).max(0) * value.divFloor(quantum);
-        denominator = cost.abs().divFloor(quantum).max(1) * equity.divFloor(quantum).max(1);
+        unchecked {
+            numerator = profit.divFloor(quantum).max(0) * value.divFloor(quantum);
+            denominator = cost.abs().divFloor(quantum).max(1) * equity.divFloor(quantum).max(1);
+        }
     }
 
     /// @notice The profit that a side has to realise: the opposite side's deficit, or what brings its profit back to
@@ -246,8 +305,10 @@ library PerpMath {
         pure
         returns (int256)
     {
-        int256 excess = sideProfit * FixedMath.UNIT - adlPnlFactor * pool * quantum;
-        return deficit.max(excess.divCeil((FixedMath.UNIT - adlPnlFactor) * quantum)).max(0);
+        unchecked {
+            int256 excess = sideProfit * FixedMath.UNIT - adlPnlFactor * pool * quantum;
+            return deficit.max(excess.divCeil((FixedMath.UNIT - adlPnlFactor) * quantum)).max(0);
+        }
     }
 
     /// @notice How much of a winner's position realises `target` of its raw `profit`; all of it when that is not
@@ -260,8 +321,10 @@ library PerpMath {
         int256 minNotional,
         int256 quantum
     ) internal pure returns (int256 closed) {
-        if (target * quantum >= profit) return size.abs();
-        closed = size.abs().mulDivCeil(target * quantum, profit);
-        if ((size.abs() - closed) * mark < minNotional * quantum) closed = size.abs();
+        unchecked {
+            if (target * quantum >= profit) return size.abs();
+            closed = size.abs().mulDivCeil(target * quantum, profit);
+            if ((size.abs() - closed) * mark < minNotional * quantum) closed = size.abs();
+        }
     }
 }

@@ -88,9 +88,7 @@ def _same_fields(model: Any, params: Sequence[Param]) -> None:
     has, needs = [field.name for field in fields(model)], [param.name for param in params]
     if has != needs:
         ours, theirs = ", ".join(has), ", ".join(needs)
-        raise CodecError(
-            f"The model's {model.__name__} has the fields {ours}, but the contract's has {theirs}."
-        )
+        raise CodecError(f"The model's {model.__name__} has the fields {ours}, but the contract's has {theirs}.")
 
 
 def _from_abi(param: Param) -> Convert | None:
@@ -132,8 +130,7 @@ def _convert_all(params: Sequence[Param], choose: Callable[[Param], Convert | No
         if len(values) != len(converters):
             raise CodecError(f"A struct of {len(converters)} fields was given {len(values)} values.")
         return tuple(
-            value if change is None else change(value)
-            for change, value in zip(converters, values, strict=True)
+            value if change is None else change(value) for change, value in zip(converters, values, strict=True)
         )
 
     return convert

@@ -24,9 +24,9 @@ from typing import IO, Any
 import psutil  # type: ignore[import-untyped, unused-ignore]
 
 from perpkit.chain.errors import RpcError, RpcTransportError
+from perpkit.chain.json_rpc import JsonRpc
 from perpkit.devnet.errors import BadNodeOption, NodeFailed, PortInUse
 from perpkit.devnet.find_node import find_anvil
-from perpkit.chain.json_rpc import JsonRpc
 
 __all__ = ["DEFAULT_MNEMONIC", "HOST", "AnvilNode", "find_anvil"]
 

@@ -32,7 +32,7 @@ B = TypeVar("B")
 
 NOT_LIQUIDATED = LiquidationResult(0, 0, 0, 0, 0, 0, 0, 0, 0)
 NO_PARAMS = MarketParams(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
-NO_STATE = MarketState(0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+NO_STATE = MarketState(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
 class Clearinghouse(Deleveraging, MarketRegistry):
@@ -64,7 +64,7 @@ class Clearinghouse(Deleveraging, MarketRegistry):
 
         # APPLY
         self._replace_position(m, account, market, previous, next)
-        self._credit(account, funding + realized)
+        self._credit(account, funding + realized, 0)
         self._charge_fee(m, account, fee)
 
         # VERIFY
@@ -75,7 +75,7 @@ class Clearinghouse(Deleveraging, MarketRegistry):
         # EMIT
         result = TradeResult(delta, fill, mark, fee, realized, funding)
         sequence = self._next_market_sequence(m)
-        self.emit(Traded(market, account, sequence, funding_index, result, next, self._balances(account)))
+        self.emit(Traded(market, account, sequence, funding_index, result, next, self._balances(m, account)))
         return result
 
     @external
@@ -98,12 +98,12 @@ class Clearinghouse(Deleveraging, MarketRegistry):
 
         # APPLY
         self._replace_position(m, account, market, previous, next)
-        self._credit(account, funding + realized)
+        self._credit(account, funding + realized, 0)
 
         # EMIT
         result = SettleResult(mark, realized, funding)
         sequence = self._next_market_sequence(m)
-        self.emit(Settled(market, account, sequence, funding_index, result, next, self._balances(account)))
+        self.emit(Settled(market, account, sequence, funding_index, result, next, self._balances(m, account)))
         return result
 
     # LIQUIDATION
@@ -180,10 +180,9 @@ class Clearinghouse(Deleveraging, MarketRegistry):
 
         # APPLY
         self._replace_position(m, account, market, previous, next)
-        self._credit(account, funding + realized)
-        self._set_collateral(account, self._accounts[account].collateral - penalty)
-        self._update_vault(insurance=to_money(self._vault.insurance + penalty - reward))
-        if self._is_bankrupt(account):
+        self._credit(account, funding + realized, penalty)
+        bankrupt = self._is_bankrupt(account)
+        if bankrupt:
             reward = perp_math.bankruptcy_reward(
                 closed,
                 mark,
@@ -192,7 +191,8 @@ class Clearinghouse(Deleveraging, MarketRegistry):
                 self._vault.insurance,
                 self.quantum,
             )
-            self._update_vault(insurance=to_money(self._vault.insurance - reward))
+        self._update_vault(insurance=to_money(self._vault.insurance - reward))
+        if bankrupt:
             bad_debt, covered, deficit = self._cover_bankruptcy(m, account, previous.size > 0)
         self._set_collateral(keeper, self._accounts[keeper].collateral + reward)
 
@@ -207,7 +207,7 @@ class Clearinghouse(Deleveraging, MarketRegistry):
                 funding_index,
                 result,
                 next,
-                self._balances(account),
+                self._balances(m, account),
                 self._accounts[keeper].collateral,
             )
         )

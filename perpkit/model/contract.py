@@ -53,7 +53,6 @@ class World:
             if not self._depth:
                 self._undo.clear()
 
-
     @contextmanager
     def undone(self) -> Iterator[None]:
         """A block of code after which everything is as it was before."""

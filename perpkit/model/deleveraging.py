@@ -1,4 +1,4 @@
-"""The twin of `Deleveraging.sol`: closes winners when bad debt, or their own profit, is more than the house can bear."""
+"""The twin of `Deleveraging.sol`: closes winners when bad debt, or their own profit, is more than the house bears."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Deleveraging(MarketLedger):
 
         # APPLY
         self._replace_position(m, account, market, previous, next)
-        self._credit(account, funding + realized - haircut)
+        self._credit(account, funding + realized - haircut, 0)
         if long:
             self._update_market(m, short_deficit=to_money(deficit))
         else:
@@ -81,7 +81,7 @@ class Deleveraging(MarketLedger):
         # EMIT
         result = DeleverageResult(closed, mark, realized, funding, haircut, deficit, bad_debt, covered)
         sequence = self._next_market_sequence(m)
-        self.emit(Deleveraged(market, account, sequence, funding_index, result, next, self._balances(account)))
+        self.emit(Deleveraged(market, account, sequence, funding_index, result, next, self._balances(m, account)))
         return result
 
     def _rank(self, m: Market, market: int, long: bool, accounts: Sequence[int], marks: Marks) -> Ranking:

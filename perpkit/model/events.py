@@ -124,6 +124,14 @@ class MarketParamsSet(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ProtocolFeesCollected(Event):
+    market: int
+    sequence: int
+    amount: int
+    treasury: int
+
+
+@dataclass(frozen=True, slots=True)
 class MarketPaused(Event):
     market: int
     sequence: int

@@ -159,18 +159,19 @@ class MarketLedger(MarginVault):
         markets[place] = markets[-1]
         self._accounts[account] = replace(state, markets=tuple(markets[:-1]))
 
-    def _credit(self, account: int, money: int) -> None:
-        """Moves `money` from the pool to an account; from the account to the pool when negative."""
-        self._set_collateral(account, self._accounts[account].collateral + money)
-        self._update_vault(pool=to_money(self._vault.pool - money))
+    def _credit(self, account: int, money: int, penalty: int) -> None:
+        """Moves `money` from the pool to an account, from the account to the pool when negative, and a penalty from the
+        account to the insurance fund."""
+        self._set_collateral(account, self._accounts[account].collateral + money - penalty)
+        self._update_vault(pool=to_money(self._vault.pool - money), insurance=to_money(self._vault.insurance + penalty))
 
     def _charge_fee(self, m: Market, account: int, fee: int) -> None:
         insurance_part = perp_math.share_of(fee, m.params.insurance_share)
         protocol_part = perp_math.share_of(fee, m.params.protocol_share)
         self._set_collateral(account, self._accounts[account].collateral - fee)
+        self._update_market(m, protocol_fees=to_money(m.state.protocol_fees + protocol_part))
         self._update_vault(
             insurance=to_money(self._vault.insurance + insurance_part),
-            treasury=to_money(self._vault.treasury + protocol_part),
             pool=to_money(self._vault.pool + fee - insurance_part - protocol_part),
         )
 
@@ -199,9 +200,11 @@ class MarketLedger(MarginVault):
         return Margin(equity, initial_margin, maintenance_margin)
 
     def _verify_size(self, m: Market, size: int, mark: int) -> None:
+        if size == 0:
+            return
         min_notional = m.params.min_notional
         value = perp_math.notional(size, mark)
-        if size != 0 and value < min_notional * self.quantum:
+        if value < min_notional * self.quantum:
             raise BelowMinNotional(div_floor(value, self.quantum), min_notional)
 
     def _verify_growth(
@@ -251,9 +254,9 @@ class MarketLedger(MarginVault):
             mark, _ = self.oracle.price(market)
             self._verify_reserve(m, market, skew, mark)
 
-    def _balances(self, account: int) -> Balances:
+    def _balances(self, m: Market, account: int) -> Balances:
         vault = self._vault
-        return Balances(self._accounts[account].collateral, vault.pool, vault.insurance, vault.treasury)
+        return Balances(self._accounts[account].collateral, vault.pool, vault.insurance, m.state.protocol_fees)
 
     def _cover_bankruptcy(self, m: Market, account: int, long: bool) -> tuple[int, int, int]:
         """Writes off a bankrupt account's debt: the insurance fund covers what it can, the pool bears the rest, which

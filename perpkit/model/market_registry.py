@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from perpkit.model.contract import external
-from perpkit.model.errors import InvalidParameter
-from perpkit.model.events import MarketListed, MarketParamsSet, MarketPaused
+from perpkit.model.errors import InvalidParameter, ZeroAmount
+from perpkit.model.events import MarketListed, MarketParamsSet, MarketPaused, ProtocolFeesCollected
 from perpkit.model.fixed_math import UNIT, to_amount
 from perpkit.model.market_ledger import MAX_MARKETS, Market, MarketLedger
 from perpkit.model.types import Address, MarketParams, MarketState
@@ -27,7 +27,7 @@ class MarketRegistry(MarketLedger):
 
         # APPLY
         self.market_count = market + 1
-        state = MarketState(0, self.world.timestamp, 0, 0, 0, 0, 0, 0, 0, 0)
+        state = MarketState(0, self.world.timestamp, 0, 0, 0, 0, 0, 0, 0, 0, 0)
         m = Market(params, state, symbol.ljust(32, b"\0"))
         self._markets[market] = m
 
@@ -58,6 +58,23 @@ class MarketRegistry(MarketLedger):
         m = self._active_market(market, 0)
         self._update_market(m, paused=bits)
         self.emit(MarketPaused(market, self._next_market_sequence(m), bits))
+
+    @external
+    def collect_fees(self, market: int, *, sender: Address) -> int:
+        # AUTHORIZE
+        m = self._active_market(market, 0)
+        amount = m.state.protocol_fees
+        if amount == 0:
+            raise ZeroAmount()
+
+        # APPLY
+        self._update_market(m, protocol_fees=0)
+        self._update_vault(treasury=self._vault.treasury + amount)
+
+        # EMIT
+        sequence = self._next_market_sequence(m)
+        self.emit(ProtocolFeesCollected(market, sequence, amount, self._vault.treasury))
+        return amount
 
     def _require_valid(self, params: MarketParams) -> None:
         if params.imr > UNIT or params.imr <= params.mmr:

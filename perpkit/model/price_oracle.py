@@ -10,6 +10,8 @@ from perpkit.model.push_feed import PushFeed
 from perpkit.model.types import Address, OracleConfig
 
 MAX_FEEDS = 9
+# What a slot has room for: deviations in steps of 1e-12.
+DEVIATION_STEP = 10**6
 _NO_CONFIG = OracleConfig(0, 0, 0, ())
 
 
@@ -32,6 +34,9 @@ class PriceOracle(Ownable):
             raise InvalidFeeds(market, "heartbeat above zero")
         if config.max_deviation >= UNIT:
             raise InvalidFeeds(market, "deviation below 100 %")
+        deviation = div_floor(config.max_deviation, DEVIATION_STEP)
+        if deviation * DEVIATION_STEP != config.max_deviation:
+            raise InvalidFeeds(market, "deviation in steps of 1e-12")
         if any(self._feeds[feed].decimals > 36 for feed in config.feeds):
             raise InvalidFeeds(market, "at most 36 decimals")
         self._sources[market] = config

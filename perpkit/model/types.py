@@ -46,37 +46,37 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class MarketParams:
-    """What governs a market. Rates are 1e18 = 100 %."""
+    """What governs a market. Rates are 1e18 = 100 %. In the order of storage: what an action reads lies together."""
 
+    # {base} The skew at which the premium is 100 %.
+    skew_scale: int
+    # {s}
+    funding_interval: int
+    # Bound of the funding rate per funding interval.
+    max_funding_rate: int
     # Initial and maintenance margin ratio.
     imr: int
     mmr: int
+    # {quanta} The least a position may be worth.
+    min_notional: int
+    # {quanta} The least a keeper receives, as far as the penalty goes.
+    min_keeper_reward: int
     # Fee on what enlarges |skew|, and on what reduces it.
     taker_fee: int
     maker_fee: int
     # Shares of a fee; the rest is the pool's.
     insurance_share: int
     protocol_share: int
-    # Bound of the funding rate per funding interval.
-    max_funding_rate: int
-    # The pool backs |skew| * mark up to this part of its cash.
-    pool_reserve_factor: int
-    # {base} The skew at which the premium is 100 %.
-    skew_scale: int
     # {base} Bound of each side's open interest.
     max_open_interest: int
-    # {s}
-    funding_interval: int
-    # {quanta} The least a position may be worth.
-    min_notional: int
-    # {quanta} The least a keeper receives, as far as the penalty goes.
-    min_keeper_reward: int
+    # The pool backs |skew| * mark up to this part of its cash.
+    pool_reserve_factor: int
+    # A side whose profit exceeds this part of the pool's cash may be deleveraged.
+    adl_pnl_factor: int
     # Of a liquidation's notional.
     penalty_rate: int
     # The keeper's part of the penalty.
     keeper_share: int
-    # A side whose profit exceeds this part of the pool's cash may be deleveraged.
-    adl_pnl_factor: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +87,15 @@ class MarketState:
     funding_index: int
     # {s} When the funding index was last brought up to date.
     accrued_at: int
-    # The number of the market's last event.
-    sequence: int
     # One bit per paused action.
     paused: int
+    # {quanta} The protocol's share of the market's fees, until it is collected.
+    protocol_fees: int
     # {base} Open interest per side.
     long_oi: int
     short_oi: int
+    # The number of the market's last event.
+    sequence: int
     # {raw} `sum(cost - size * F0)` per side.
     long_basis: int
     short_basis: int
@@ -110,7 +112,8 @@ class Balances:
     collateral: int
     pool: int
     insurance: int
-    treasury: int
+    # The market's protocol fees.
+    protocol_fees: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,80 @@
+"""EIP-712 signatures of the market: a token's permit, and an operator that an owner approves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from eth_account import Account
+from eth_account.messages import encode_typed_data
+
+from perpkit.model.types import Address
+
+TOKEN_NAME = "Test USD"
+HOUSE_NAME = "perpkit"
+VERSION = "1"
+
+PERMIT = {
+    "Permit": [
+        {"name": "owner", "type": "address"},
+        {"name": "spender", "type": "address"},
+        {"name": "value", "type": "uint256"},
+        {"name": "nonce", "type": "uint256"},
+        {"name": "deadline", "type": "uint256"},
+    ]
+}
+SET_OPERATOR = {
+    "SetOperator": [
+        {"name": "owner", "type": "address"},
+        {"name": "operator", "type": "address"},
+        {"name": "approved", "type": "bool"},
+        {"name": "nonce", "type": "uint256"},
+        {"name": "deadline", "type": "uint256"},
+    ]
+}
+
+
+def domain(name: str, contract: Address, chain_id: int) -> dict[str, Any]:
+    """Where a signature counts: one contract on one chain."""
+    return {"name": name, "version": VERSION, "chainId": chain_id, "verifyingContract": contract}
+
+
+def sign_permit(
+    key: str,
+    *,
+    token: Address,
+    owner: Address,
+    spender: Address,
+    value: int,
+    nonce: int,
+    deadline: int,
+    chain_id: int,
+    name: str = TOKEN_NAME,
+) -> tuple[int, bytes, bytes]:
+    """`v, r, s` of the permit that lets `spender` take `value` quanta from `owner`."""
+    message = {"owner": owner, "spender": spender, "value": value, "nonce": nonce, "deadline": deadline}
+    signed = _sign(key, domain(name, token, chain_id), PERMIT, message)
+    return signed[64], signed[:32], signed[32:64]
+
+
+def sign_set_operator(
+    key: str,
+    *,
+    clearinghouse: Address,
+    owner: Address,
+    operator: Address,
+    approved: bool,
+    nonce: int,
+    deadline: int,
+    chain_id: int,
+) -> bytes:
+    """The 65 bytes with which `owner` lets `operator` act, or no longer."""
+    message = {"owner": owner, "operator": operator, "approved": approved, "nonce": nonce, "deadline": deadline}
+    return _sign(key, domain(HOUSE_NAME, clearinghouse, chain_id), SET_OPERATOR, message)
+
+
+def _sign(
+    key: str, where: Mapping[str, Any], kinds: Mapping[str, list[dict[str, str]]], message: Mapping[str, Any]
+) -> bytes:
+    typed = encode_typed_data(domain_data=dict(where), message_types=dict(kinds), message_data=dict(message))
+    return bytes(Account.from_key(key).sign_message(typed).signature)
