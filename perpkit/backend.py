@@ -15,6 +15,9 @@ from typing import Any, Protocol
 from perpkit.model.events import Event
 from perpkit.model.types import Address, Signature
 
+# When something was said {s}, and what.
+TimedEvent = tuple[int, Event]
+
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
@@ -61,6 +64,10 @@ class Backend(Protocol):
 
     def transact(self, label: str, function: str, *args: Any, sender: Address) -> Receipt:
         """Does a function. Raises the contract's own error, and then nothing is changed."""
+        ...
+
+    def events_since(self, cursor: int) -> tuple[tuple[TimedEvent, ...], int]:
+        """All events from `cursor` on, and the cursor after them; 0 is the beginning."""
         ...
 
     def action(self, label: str, function: str, *args: Any) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from perpkit.backend import Deployed, Receipt
+from perpkit.backend import Deployed, Receipt, TimedEvent
 from perpkit.model.clearinghouse import Clearinghouse
 from perpkit.model.contract import Contract, World
 from perpkit.model.liquidity_pool import LiquidityPool
@@ -53,7 +53,8 @@ class LocalBackend:
         return self._contracts[self._deployed[label].address]
 
     def call(self, label: str, function: str, *args: Any, sender: Address | None = None) -> Any:
-        target = getattr(self.contract(label), function)
+        # Solidity's constants are attributes of the twin.
+        target = getattr(self.contract(label), function.lower() if function.isupper() else function)
         if not callable(target):
             return target
         return target(*args) if sender is None else target(*args, sender=sender)
@@ -62,8 +63,11 @@ class LocalBackend:
         first = len(self.world.events)
         value = getattr(self.contract(label), function)(*args, sender=sender)
         events = tuple(self.world.events[first:])
-        self.world.events.clear()
         return Receipt(events, self.world.timestamp, value)
+
+    def events_since(self, cursor: int) -> tuple[tuple[TimedEvent, ...], int]:
+        events = self.world.events
+        return tuple(zip(self.world.times[cursor:], events[cursor:], strict=True)), len(events)
 
     def action(self, label: str, function: str, *args: Any) -> Any:
         return function, args

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from perpkit.abi.codec import decode_error, decode_log, decode_result, encode_call, encode_constructor
-from perpkit.backend import Deployed, Receipt
+from perpkit.backend import Deployed, Receipt, TimedEvent
 from perpkit.model.errors import Reverted
 from perpkit.model.events import Event
 from perpkit.model.types import Address
@@ -32,6 +32,7 @@ class RevmBackend:
         self._evm = pyrevm.EVM(environment, spec_id="CANCUN", gas_limit=GAS_LIMIT)
         self._number = 0
         self._timestamp = timestamp
+        self._log: list[TimedEvent] = []
         self._deployed: dict[str, Deployed] = {}
         self._by_address: dict[Address, Deployed] = {}
         self.set_time(timestamp)
@@ -62,7 +63,11 @@ class RevmBackend:
         value = self._send(label, function, args, sender)
         result: Any = self._evm.result
         events = tuple(event for log in result.logs if (event := self._event(log)))
+        self._log.extend((self._timestamp, event) for event in events)
         return Receipt(events, self._timestamp, value, result.gas_used)
+
+    def events_since(self, cursor: int) -> tuple[tuple[TimedEvent, ...], int]:
+        return tuple(self._log[cursor:]), len(self._log)
 
     def action(self, label: str, function: str, *args: Any) -> Any:
         return encode_call(self._deployed[label].contract, function, args)
@@ -78,9 +83,11 @@ class RevmBackend:
     @contextmanager
     def rolled_back(self) -> Iterator[None]:
         checkpoint, timestamp, number = self._evm.snapshot(), self._timestamp, self._number
+        events = len(self._log)
         try:
             yield
         finally:
+            del self._log[events:]
             self._evm.revert(checkpoint)
             self._timestamp, self._number = 0, number - 1
             self.set_time(timestamp)

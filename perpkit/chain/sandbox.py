@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from perpkit.abi.codec import decode_error, decode_log, decode_result, encode_call, encode_constructor
-from perpkit.backend import Deployed, Receipt
+from perpkit.backend import Deployed, Receipt, TimedEvent
 from perpkit.chain.errors import ChainError, RpcError
 from perpkit.chain.json_rpc import JsonRpc
 from perpkit.model.errors import Reverted
@@ -92,15 +92,26 @@ class ChainSandbox:
             block=int(receipt["blockNumber"], 16),
         )
 
+    def events_since(self, cursor: int) -> tuple[tuple[TimedEvent, ...], int]:
+        """A cursor is a block number."""
+        head = int(self.rpc.call("eth_blockNumber"), 16)
+        if cursor > head:
+            return (), cursor
+        addresses = list(self._by_address)
+        wanted = {"fromBlock": hex(cursor), "toBlock": hex(head), "address": addresses}
+        logs = self.rpc.call("eth_getLogs", wanted)
+        return tuple((int(log["blockTimestamp"], 16), event) for log in logs if (event := self.decode(log))), head + 1
+
     def action(self, label: str, function: str, *args: Any) -> Any:
         return encode_call(self._deployed[label].contract, function, args)
 
     def set_time(self, timestamp: int) -> None:
         """Mines a block of that time, so that reads see it too."""
-        present = self.timestamp
-        if timestamp < present:
-            raise ValueError(f"time {timestamp} lies before the present {present}; time only moves on.")
-        self.rpc.call("evm_setNextBlockTimestamp", timestamp)
+        try:
+            self.rpc.call("evm_setNextBlockTimestamp", timestamp)
+        except RpcError:
+            sentence = f"time {timestamp} lies before the present {self.timestamp}; time only moves on."
+            raise ValueError(sentence) from None
         self.rpc.call("evm_mine")
 
     @contextmanager

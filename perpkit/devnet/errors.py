@@ -1,7 +1,10 @@
-"""What can go wrong while a local chain is found, or started.
+"""What can go wrong while a local chain is found, started or controlled.
 
     DevnetError
     ├── AnvilNotFound         no usable Anvil binary, with what was tried
+    ├── BadControl            a wish that makes no sense: an unknown symbol, a price of zero, a negative time
+    ├── SnapshotGone          the node no longer knows the state to return to
+    ├── ManifestNotWritten    the file that tells clients about the devnet cannot be written
     └── NodeError
         ├── BadNodeOption     an option that would undo a promise of AnvilNode (no fork, local only)
         ├── PortInUse         another program listens on the port
@@ -27,6 +30,42 @@ class AnvilNotFound(DevnetError):
 
     def __str__(self) -> str:
         return self.sentence
+
+
+class BadControl(DevnetError, ValueError):
+    """`name` may not be `value`; `expected` completes the sentence."""
+
+    def __init__(self, name: str, value: str, expected: str) -> None:
+        super().__init__(name, value, expected)
+        self.name = name
+        self.value = value
+        self.expected = expected
+
+    def __str__(self) -> str:
+        return f"{self.name} may not be {self.value}: expected {self.expected}."
+
+
+class SnapshotGone(DevnetError):
+    """The node cannot go back to `snapshot`: it was used up, or an earlier one was returned to meanwhile."""
+
+    def __init__(self, snapshot: str) -> None:
+        super().__init__(snapshot)
+        self.snapshot = snapshot
+
+    def __str__(self) -> str:
+        return f"the node no longer knows the snapshot {self.snapshot}; each can be returned to once."
+
+
+class ManifestNotWritten(DevnetError):
+    """The manifest cannot be written at `path`, for the given `reason`."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"the manifest {self.path} cannot be written ({self.reason}); name another path with --manifest."
 
 
 class NodeError(DevnetError):

@@ -24,11 +24,12 @@ _MISSING = object()
 
 
 class World:
-    """The chain that the twins live on: the clock {s}, the log, and the undo journal."""
+    """The chain that the twins live on: the clock {s}, the log with its times, and the undo journal."""
 
     def __init__(self, timestamp: int) -> None:
         self.timestamp = timestamp
         self.events: list[Event] = []
+        self.times: list[int] = []
         self._undo: list[Callable[[], None]] = []
         self._depth = 0
 
@@ -47,6 +48,7 @@ class World:
             while len(self._undo) > changes:
                 self._undo.pop()()
             del self.events[events:]
+            del self.times[events:]
             raise
         finally:
             self._depth -= 1
@@ -64,6 +66,7 @@ class World:
             while len(self._undo) > changes:
                 self._undo.pop()()
             del self.events[events:]
+            del self.times[events:]
             self._depth -= 1
 
 
@@ -117,6 +120,7 @@ class Contract:
 
     def emit(self, event: Event) -> None:
         self.world.events.append(event)
+        self.world.times.append(self.world.timestamp)
 
 
 def external(function: Callable[Concatenate[C, P], R]) -> Callable[Concatenate[C, P], R]:

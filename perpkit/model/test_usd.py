@@ -9,6 +9,7 @@ from perpkit.model.errors import (
     ERC20InvalidReceiver,
     ERC2612ExpiredSignature,
     ERC2612InvalidSigner,
+    Panic,
 )
 from perpkit.model.events import Approval, Transfer
 from perpkit.model.types import ZERO_ADDRESS, Address, Signature
@@ -61,6 +62,8 @@ class ERC20(Contract):
     def _mint(self, to: Address, value: int) -> None:
         if to == ZERO_ADDRESS:
             raise ERC20InvalidReceiver(to)
+        if self.total_supply + value > UINT256_MAX:
+            raise Panic(0x11)
         self.total_supply += value
         self._balances[to] += value
         self.emit(Transfer(ZERO_ADDRESS, to, value))

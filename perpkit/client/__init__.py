@@ -1,0 +1,89 @@
+"""Lives here: reading the market and trading on it, for people: `Decimal` in, frozen dataclasses out, on any `Backend`.
+Not here: addresses, keys, gas (chain), rules of the market (model). May be imported by: keeper, devnet, testing, cli.
+
+    from perpkit.chain.connection import ChainBackend          # or LocalBackend, RevmBackend, ChainSandbox
+    from perpkit.client import Reader, Side, Trader, quote
+
+    backend = ChainBackend.connect("manifest.json", key=...)   # no key: reading only
+    trader = Trader(backend, backend.address)
+    opened = trader.open(market="ETH-USD", side=Side.LONG, margin=Decimal(1000), leverage=Decimal(10), isolated=True)
+    opened.fill_price, opened.liquidation_price, opened.transaction
+    trader.close(market="ETH-USD", return_margin="cross")
+
+Amounts are `Decimal`, `int` or `str`, never `float` (TypeError). A market is named by its symbol. `isolated=None` finds
+the position where it is and refuses when there are two. Cross margin is the owner's account 0; the isolated position in
+market m is its account m + 1. Whatever a contract refuses raises that contract's own error of `perpkit.model.errors`;
+what makes no sense before anything is asked raises a `ClientError` (a ValueError) of `perpkit.client.errors`.
+
+    Reader(backend)
+        markets() -> tuple[MarketInfo, ...]                     market(symbol) -> MarketInfo
+        price(symbol) -> Decimal                                funding_rate(symbol) -> Decimal, per funding interval
+        account(owner, sub=0) -> AccountInfo                    accounts(owner, count=None) -> tuple[AccountInfo, ...]
+        positions(owner) -> tuple[PositionInfo, ...]            vault() -> VaultInfo
+        balance(owner) -> Decimal, allowance(owner) -> Decimal  of the token, in the wallet
+        snapshot(*owners) -> Snapshot                           everything at one block
+
+    Trader(backend, address, *, slippage=Decimal("0.005"))      .reader is its Reader
+        open(*, market, side, margin=None, size=None, leverage=None, isolated=False, fund=None,
+             acceptable_price=None, slippage=None) -> OpenResult
+        add(*, market, margin=None, size=None, leverage=None, isolated=None, fund=None,
+            acceptable_price=None, slippage=None) -> OpenResult
+        reduce(*, market, size=None, fraction=None, isolated=None, return_margin=None,
+               acceptable_price=None, slippage=None) -> ReduceResult
+        close(*, market, isolated=None, return_margin=None, acceptable_price=None, slippage=None) -> ReduceResult
+        deposit(amount, *, to="cross") -> MoneyResult
+        withdraw(amount=None, *, source="cross", to=None) -> MoneyResult         None: all that may leave
+        move_margin(amount=None, *, source, target) -> MoneyResult               None: all that may leave
+        settle(*, market, isolated=None, owner=None) -> SettleResult
+        liquidate(*, owner, market, isolated=None) -> LiquidateResult
+        preview_open(the same as open) -> OpenPreview           preview_add(the same as add) -> OpenPreview
+        preview_reduce(the same as reduce) -> ReducePreview     preview_close(the same as close) -> ReducePreview
+        preview_withdraw(amount, *, source="cross") -> AccountInfo
+        preview_liquidate(*, owner, market, isolated=None) -> LiquidatePreview
+
+    quote(market, *, side, margin, leverage, price=None) -> Quote                offline, on an otherwise empty market
+
+`fund` says where the margin comes from: "wallet" (the default of an isolated position; approves when it must), "cross"
+(an isolated position only), or "none" (the default of a cross position: what the account holds already).
+`return_margin` brings what a closed isolated position leaves to "cross" or to the "wallet".
+An account is named "cross", by a market's symbol (its isolated account), or by its number.
+"""
+
+from perpkit.client.errors import ClientError
+from perpkit.client.quote import Quote, quote
+from perpkit.client.reader import Reader
+from perpkit.client.results import (
+    LiquidatePreview,
+    LiquidateResult,
+    MoneyResult,
+    OpenPreview,
+    OpenResult,
+    ReducePreview,
+    ReduceResult,
+    SettleResult,
+)
+from perpkit.client.sizing import Side
+from perpkit.client.trader import Trader
+from perpkit.client.views import AccountInfo, MarketInfo, PositionInfo, Snapshot, VaultInfo
+
+__all__ = [
+    "AccountInfo",
+    "ClientError",
+    "LiquidatePreview",
+    "LiquidateResult",
+    "MarketInfo",
+    "MoneyResult",
+    "OpenPreview",
+    "OpenResult",
+    "PositionInfo",
+    "Quote",
+    "Reader",
+    "ReducePreview",
+    "ReduceResult",
+    "SettleResult",
+    "Side",
+    "Snapshot",
+    "Trader",
+    "VaultInfo",
+    "quote",
+]

@@ -1,0 +1,116 @@
+"""What a keeper should do now, from what it knows. Pure: the same book, prices and time give the same answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from perpkit.keeper.liquidation_index import LiquidationIndex
+from perpkit.model import perp_math
+from perpkit.model.book import Book
+from perpkit.model.fixed_math import UNIT
+from perpkit.model.market_ledger import DELEVERAGE, LIQUIDATE
+
+Marks = Mapping[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Liquidate:
+    """Liquidate these accounts in a market, the worst first."""
+
+    market: int
+    accounts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Deleverage:
+    """Deleverage a side of a market; `accounts` are all its holders."""
+
+    market: int
+    long: bool
+    accounts: tuple[int, ...]
+
+
+Action = Liquidate | Deleverage
+
+
+def decide(book: Book, index: LiquidationIndex, marks: Marks, timestamp: int, *, batch: int) -> list[Action]:
+    """Liquidations first, at most `batch` accounts in one action; when there are none, deleveraging."""
+    liquidations: list[Action] = list(_liquidations(book, index, marks, timestamp, batch))
+    return liquidations or list(_deleveragings(book, marks, timestamp))
+
+
+def shortfall(book: Book, account: int, marks: Marks, timestamp: int) -> int:
+    """By how much an account's equity misses its maintenance margin {raw * 1e18}; zero or less when it does not."""
+    equity, _, maintenance = book.margin(account, marks, timestamp)
+    return maintenance - equity * UNIT
+
+
+def _liquidations(book: Book, index: LiquidationIndex, marks: Marks, timestamp: int, batch: int) -> Iterator[Liquidate]:
+    found: dict[int, list[tuple[int, int]]] = {}
+    for account in _candidates(book, index, marks, timestamp):
+        missing = shortfall(book, account, marks, timestamp)
+        if missing > 0:
+            market = _heaviest(book, account, marks)
+            if market is not None:
+                found.setdefault(market, []).append((-missing, account))
+    for market in sorted(found):
+        accounts = [account for _, account in sorted(found[market])]
+        for first in range(0, len(accounts), batch):
+            yield Liquidate(market, tuple(accounts[first : first + batch]))
+
+
+def _candidates(book: Book, index: LiquidationIndex, marks: Marks, timestamp: int) -> Iterator[int]:
+    for market, mark in marks.items():
+        m = book.markets[market]
+        funding_index = m.funding_index(mark, timestamp)
+        yield from index.candidates(market, mark=mark, funding_index=funding_index, mmr=m.params.mmr)
+    for account in sorted(index.several):
+        # Without every price nobody knows what such an account is worth, neither the contract.
+        if all(market in marks for market in book.accounts[account].positions):
+            yield account
+
+
+def _heaviest(book: Book, account: int, marks: Marks) -> int | None:
+    """The market whose position requires most margin, among those where liquidation is not paused."""
+    positions = book.accounts[account].positions
+    weights = [
+        (perp_math.margin_requirement(p.size, marks[market], book.markets[market].params.mmr), -market)
+        for market, p in positions.items()
+        if not book.markets[market].state.paused & LIQUIDATE
+    ]
+    return -max(weights)[1] if weights else None
+
+
+def _deleveragings(book: Book, marks: Marks, timestamp: int) -> Iterator[Deleverage]:
+    for market, mark in marks.items():
+        m = book.markets[market]
+        if m.state.paused & DELEVERAGE:
+            continue
+        for long in (True, False):
+            if _must_deleverage(book, market, long, mark, timestamp):
+                holders = book.holders(market, long=long)
+                if _any_winner(book, market, mark, timestamp, holders):
+                    yield Deleverage(market, long, holders)
+
+
+def _must_deleverage(book: Book, market: int, long: bool, mark: int, timestamp: int) -> bool:
+    m = book.markets[market]
+    deficit = m.state.short_deficit if long else m.state.long_deficit
+    profit = m.side_pnl(long=long, mark=mark, funding_index=m.funding_index(mark, timestamp))
+    factor = m.params.adl_pnl_factor
+    return perp_math.deleverage_target(profit, book.vault.pool, deficit, factor, book.quantum) > 0
+
+
+def _any_winner(book: Book, market: int, mark: int, timestamp: int, holders: tuple[int, ...]) -> bool:
+    """Whether anyone on the side has a profit of at least one quantum once its funding is settled."""
+    m, quantum = book.markets[market], book.quantum
+    funding_index = m.funding_index(mark, timestamp)
+    for account in holders:
+        p = book.accounts[account].positions[market]
+        index_delta = funding_index - p.funding_index
+        payment = perp_math.funding_payment(p.size, index_delta, quantum)
+        cost = perp_math.cost_after_funding(p.size, p.cost, index_delta, payment, quantum)
+        if perp_math.unrealized_pnl(p.size, cost, mark, 0) >= quantum:
+            return True
+    return False

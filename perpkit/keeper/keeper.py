@@ -1,0 +1,94 @@
+"""The keeper: reads events, decides, acts. It moves only when it is stepped, so that a test can follow it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from perpkit.backend import Backend, Receipt
+from perpkit.keeper.decide import Action, Liquidate, decide
+from perpkit.keeper.liquidation_index import LiquidationIndex
+from perpkit.model.book import Book
+from perpkit.model.errors import OracleError, PerpError
+from perpkit.model.events import Deleveraged, Liquidated
+from perpkit.model.types import Address
+
+# One step answers one price: more rounds than this mean that acting changes nothing.
+MAX_ROUNDS = 100
+
+
+@dataclass(slots=True)
+class KeeperReport:
+    """What one step did. Money in quanta."""
+
+    liquidations: list[Liquidated] = field(default_factory=list)
+    deleveragings: list[Deleveraged] = field(default_factory=list)
+    refusals: list[PerpError] = field(default_factory=list)
+    transactions: int = 0
+
+    @property
+    def reward(self) -> int:
+        return sum(event.result.reward for event in self.liquidations)
+
+
+class Keeper:
+    """Liquidates and deleverages on any backend, for the account 0 of `address`."""
+
+    def __init__(self, backend: Backend, address: Address, *, batch: int = 40) -> None:
+        self.backend = backend
+        self.address = address
+        self.batch = batch
+        quantum = backend.call("clearinghouse", "QUANTUM")
+        self.book = Book(quantum=quantum)
+        self.index = LiquidationIndex(quantum=quantum)
+        self._cursor = 0
+
+    def sync(self) -> None:
+        """Takes in all events since the last time. Raises `SequenceGap` when one is missing."""
+        events, self._cursor = self.backend.events_since(self._cursor)
+        for timestamp, event in events:
+            for id in self.book.apply(event, timestamp):
+                account = self.book.accounts[id]
+                self.index.update(id, collateral=account.collateral, positions=account.positions)
+
+    def marks(self) -> dict[int, int]:
+        """The mark price of every market that has one."""
+        marks = {}
+        for market in self.book.markets:
+            try:
+                marks[market], _ = self.backend.call("oracle", "price", market)
+            except OracleError:
+                continue
+        return marks
+
+    def decide(self) -> list[Action]:
+        """What is to be done now."""
+        return decide(self.book, self.index, self.marks(), self.backend.timestamp, batch=self.batch)
+
+    def step(self) -> KeeperReport:
+        """Acts until there is nothing left to do at the present prices."""
+        report = KeeperReport()
+        refused: set[Action] = set()
+        for _ in range(MAX_ROUNDS):
+            self.sync()
+            actions = [action for action in self.decide() if action not in refused]
+            if not actions:
+                break
+            for action in actions:
+                try:
+                    self._note(self._act(action), report)
+                except PerpError as error:
+                    refused.add(action)
+                    report.refusals.append(error)
+        return report
+
+    def _act(self, action: Action) -> Receipt:
+        if isinstance(action, Liquidate):
+            args: tuple[object, ...] = (action.market, action.accounts)
+            return self.backend.transact("clearinghouse", "liquidate_many", *args, sender=self.address)
+        args = (action.market, action.long, action.accounts)
+        return self.backend.transact("clearinghouse", "deleverage", *args, sender=self.address)
+
+    def _note(self, receipt: Receipt, report: KeeperReport) -> None:
+        report.transactions += 1
+        report.liquidations += [event for event in receipt.events if isinstance(event, Liquidated)]
+        report.deleveragings += [event for event in receipt.events if isinstance(event, Deleveraged)]

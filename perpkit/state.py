@@ -1,0 +1,71 @@
+"""The whole state of a market as read from a backend, in canonical form, and its digest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from hashlib import sha256
+from typing import Any
+
+from perpkit.backend import Backend
+from perpkit.model.book import Book
+from perpkit.model.types import Address, Position
+
+
+def read_state(backend: Backend, *, accounts: Iterable[int], owners: Iterable[Address]) -> dict[str, Any]:
+    """Vault, markets, accounts and tokens. The addresses of contracts are left out: they differ between backends."""
+    count: int = backend.call("clearinghouse", "market_count")
+    house, pool = backend.deployed["clearinghouse"].address, backend.deployed["pool"].address
+    holders = {owner: owner for owner in owners} | {"clearinghouse": house, "pool": pool}
+    return {
+        "vault": asdict(backend.call("clearinghouse", "vault")),
+        "markets": [_read_market(backend, market) for market in range(count)],
+        "accounts": {f"{account:#x}": _read_account(backend, account) for account in sorted(accounts)},
+        "tokens": {name: backend.call("token", "balance_of", at) for name, at in sorted(holders.items())},
+        "shares": {name: backend.call("pool", "balance_of", at) for name, at in sorted(holders.items())},
+    }
+
+
+def _read_market(backend: Backend, market: int) -> dict[str, Any]:
+    symbol: bytes = backend.call("clearinghouse", "symbol_of", market)
+    return {
+        "symbol": symbol.rstrip(b"\0").decode(),
+        "state": asdict(backend.call("clearinghouse", "state_of", market)),
+        "params": asdict(backend.call("clearinghouse", "params_of", market)),
+    }
+
+
+def _read_account(backend: Backend, account: int) -> dict[str, Any]:
+    held: tuple[int, ...] = backend.call("clearinghouse", "markets_of", account)
+    positions: dict[int, Position] = {
+        market: backend.call("clearinghouse", "position_of", account, market) for market in held
+    }
+    return {
+        "collateral": backend.call("clearinghouse", "collateral_of", account),
+        "positions": {str(market): asdict(positions[market]) for market in sorted(positions)},
+    }
+
+
+def digest(state: dict[str, Any]) -> str:
+    """The SHA-256 of a state's canonical JSON."""
+    return sha256(json.dumps(state, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def book_agrees(book: Book, state: dict[str, Any]) -> bool:
+    """Whether what the events told is what the backend holds."""
+    markets = [
+        {"symbol": m.symbol, "state": asdict(m.state), "params": asdict(m.params)} for m in book.markets.values()
+    ]
+    accounts = {
+        f"{id:#x}": {
+            "collateral": account.collateral,
+            "positions": {str(market): asdict(account.positions[market]) for market in sorted(account.positions)},
+        }
+        for id, account in book.accounts.items()
+    }
+    told = {id: accounts.get(id, {"collateral": 0, "positions": {}}) for id in state["accounts"]}
+    complete = set(accounts) <= set(state["accounts"])
+    return bool(
+        complete and told == state["accounts"] and markets == state["markets"] and asdict(book.vault) == state["vault"]
+    )

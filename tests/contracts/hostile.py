@@ -1,0 +1,61 @@
+"""Contracts that misbehave, assembled by hand. They exist on bytecode only: the model has no such neighbours."""
+
+from __future__ import annotations
+
+import pytest
+from roles import House, address
+
+from perpkit.model.types import Address
+
+DECIMALS = "313ce567"
+# if (selector == decimals()) goto the end, where it returns 8
+_DISPATCH = "5f3560e01c63" + DECIMALS + "14"
+
+
+def deploy_code(house: House, runtime: bytes) -> Address:
+    """Puts bytecode at an address; skips the test on a backend without bytecode."""
+    if house.sandbox.name != "revm":
+        pytest.skip("hostile contracts need bytecode")
+    # PUSH2 length, DUP1, PUSH1 11, PUSH0, CODECOPY, PUSH0, RETURN
+    init = bytes.fromhex("61" + f"{len(runtime):04x}" + "80600a5f395ff3") + runtime
+    evm = house.sandbox._evm  # type: ignore[attr-defined]
+    return str(evm.deploy(address("outsider"), init)).lower()
+
+
+def _feed(body: str) -> bytes:
+    """`decimals()` says 8; anything else runs `body`."""
+    # Jump over the body to: JUMPDEST, MSTORE(0, 8), RETURN(0, 32).
+    end = len(bytes.fromhex(_DISPATCH)) + 3 + len(bytes.fromhex(body))
+    return bytes.fromhex(_DISPATCH + f"60{end:02x}57" + body + "5b60085f5260205ff3")
+
+
+def feed_that_reverts() -> bytes:
+    return _feed("5f5ffd")
+
+
+def feed_that_burns_gas() -> bytes:
+    """INVALID takes all gas."""
+    return _feed("fe")
+
+
+def feed_that_says_too_little() -> bytes:
+    """One word where five belong."""
+    return _feed("60205ff3")
+
+
+def token_that_reenters(data: bytes) -> bytes:
+    """A token of 6 decimals that answers every other call by calling its caller back with `data`, and passes on the
+    caller's error."""
+    head = bytes.fromhex(_DISPATCH)
+    # codecopy(0, at, length); call(gas, caller, 0, 0, length, 0, 0)
+    size = f"{len(data):04x}"
+    copy_and_call = "61" + size + "61{at}5f39" + "5f5f61" + size + "5f5f335af1"
+    # if it succeeded goto ok; else revert with its error
+    tail = "60{ok}57" + "3d5f5f3e3d5ffd" + "5b60015f5260205ff3" + "5b60065f5260205ff3"
+    body = copy_and_call + tail
+    length = len(bytes.fromhex(body.format(at="0000", ok="00")))
+    start = len(head) + 3
+    decimals_at = start + length - 9
+    ok_at = decimals_at - 9
+    code = head.hex() + f"60{decimals_at:02x}57" + body.format(at=f"{start + length:04x}", ok=f"{ok_at:02x}")
+    return bytes.fromhex(code) + data
