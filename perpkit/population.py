@@ -18,6 +18,10 @@ BUY_AT_ANY_PRICE = 2**255 - 1
 SELL_AT_ANY_PRICE = 0
 # What fee and premium may take from the margin before leverage is reckoned, in hundredths.
 MARGIN_USED = 96
+# How often an agent acts in one story, on average.
+ACTS_PER_AGENT = 24
+# What an agent owns, in multiples of its means.
+TOKENS_PER_MEANS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,22 +71,24 @@ def _leverage(rng: Random, limit: int) -> int:
 class Population:
     """What agents do, one candle after the other, from what the events tell."""
 
-    def __init__(self, agents: tuple[Agent, ...], rng: Random) -> None:
+    def __init__(self, agents: tuple[Agent, ...], rng: Random, *, candles: int) -> None:
         self.agents = agents
         self._rng = rng
+        # In thousandths, so that a short story is as full of life as a long one.
+        self._restlessness = min(max(ACTS_PER_AGENT * 1000 // candles, 1), 250)
 
     def fund(self, backend: Backend) -> None:
         """Gives every agent tokens and approves the clearinghouse."""
         house = backend.deployed["clearinghouse"].address
         for agent in self.agents:
-            backend.transact("token", "mint", agent.owner, 4 * agent.means, sender=agent.owner)
+            backend.transact("token", "mint", agent.owner, TOKENS_PER_MEANS * agent.means, sender=agent.owner)
             backend.transact("token", "approve", house, 2**256 - 1, sender=agent.owner)
 
     def next_acts(self, book: Book, marks: Mapping[int, int]) -> list[tuple[Agent, list[Act]]]:
         """Who acts after this candle, and how."""
         acts = []
         for agent in self.agents:
-            if self._rng.randrange(100) < 6:
+            if self._rng.randrange(1000) < self._restlessness:
                 market = sorted(marks)[self._rng.randrange(len(marks))]
                 chosen = self._choose(agent, market, book, marks)
                 if chosen:

@@ -30,6 +30,7 @@ from perpkit.market_setup import (
 from perpkit.model import events as ev
 from perpkit.model.errors import PerpError
 from perpkit.model.laws import Moment, Watchman
+from perpkit.model.market_ledger import MAX_MARKETS
 from perpkit.model.types import account_id
 from perpkit.population import Act, Agent, Population, make_agents
 from perpkit.state import book_agrees, digest, read_state
@@ -38,7 +39,15 @@ PHASES = 4
 # Candles between two looks at the laws of states, for 60 accounts.
 ACCOUNTS_PER_CHECK = 60
 
+# {quanta} A fund that a common crash leaves standing and a gap of 30 % empties.
+POOL_PER_ACCOUNT = 100_000 * DOLLAR
+INSURANCE_PER_ACCOUNT = 500 * DOLLAR
+
 Progress = Callable[[int, int], None]
+
+
+class ReplayError(ValueError):
+    """A replay that makes no sense."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +60,11 @@ class ReplayConfig:
 
     def __post_init__(self) -> None:
         if not self.candles:
-            raise ValueError("no candles were given; name at least one market, for example ETH-USD=eth.csv.")
+            raise ReplayError("no candles were given; name at least one market, for example ETH-USD=eth.csv.")
+        if len(self.candles) > MAX_MARKETS:
+            raise ReplayError(f"{len(self.candles)} markets cannot be listed; choose at most {MAX_MARKETS}.")
         if not 1 <= self.accounts <= 10_000:
-            raise ValueError(f"{self.accounts} accounts cannot be replayed; choose between 1 and 10,000.")
+            raise ReplayError(f"{self.accounts} accounts cannot be replayed; choose between 1 and 10,000.")
 
 
 @dataclass(slots=True)
@@ -226,12 +237,12 @@ class Replay:
 
     def _prepare(self) -> None:
         count = self.config.accounts
-        setup = MarketSetup(
-            self.specs, pool=count * 100_000 * DOLLAR, insurance=count * 500 * DOLLAR, role_balance=DOLLAR
-        )
-        set_up(self.sandbox, setup)
+        pool, insurance = count * POOL_PER_ACCOUNT, count * INSURANCE_PER_ACCOUNT
+        set_up(self.sandbox, MarketSetup(self.specs, pool=pool, insurance=insurance, role_balance=DOLLAR))
         limit = max(UNIT // spec.params.imr for spec in self.specs)
-        self.population = Population(make_agents(count=count, rng=self.rng, max_leverage=limit), self.rng)
+        agents = make_agents(count=count, rng=self.rng, max_leverage=limit)
+        candles = max(len(series) for series in self.config.candles.values())
+        self.population = Population(agents, self.rng, candles=candles)
         self.population.fund(self.sandbox)
         self.keeper = Keeper(self.sandbox, ROLES["keeper"])
         self.watchman = Watchman(quantum=self.keeper.book.quantum)
@@ -288,9 +299,8 @@ class Replay:
         for timestamp, event in events:
             self._count(event, timestamp)
             self.watchman.observe(event, timestamp, self._prices)
-        vault = self.watchman.book.vault
-        self._lowest = min(self._lowest, vault.insurance)
-        self.tally.peak_deficit = max(self.tally.peak_deficit, self._deficit())
+            self._lowest = min(self._lowest, self.watchman.book.vault.insurance)
+            self.tally.peak_deficit = max(self.tally.peak_deficit, self._deficit())
 
     def _count(self, event: ev.Event, timestamp: int) -> None:
         tally = self.tally

@@ -70,7 +70,9 @@ def units(amount: int | str | Fraction) -> int:
 class House:
     """Everything on one sandbox, with roles for senders, names for accounts and whole events for answers."""
 
-    def __init__(self, sandbox: Sandbox, *, specs: Sequence[MarketSpec] = DEFAULT_MARKETS, dollar: int = DOLLAR) -> None:
+    def __init__(
+        self, sandbox: Sandbox, *, specs: Sequence[MarketSpec] = DEFAULT_MARKETS, dollar: int = DOLLAR
+    ) -> None:
         self.sandbox = sandbox
         self.specs = list(specs)
         self.dollar = dollar
@@ -139,9 +141,7 @@ class House:
 
     # MARKET
 
-    def trade(
-        self, name: str, market: int, delta: int, *, limit: int | None = None, by: str | None = None
-    ) -> Receipt:
+    def trade(self, name: str, market: int, delta: int, *, limit: int | None = None, by: str | None = None) -> Receipt:
         """Buys (sells when negative) at any price, or at none worse than `limit`."""
         if limit is None:
             limit = INT256_MAX if delta > 0 else 0

@@ -93,14 +93,16 @@ class ChainSandbox:
         )
 
     def events_since(self, cursor: int) -> tuple[tuple[TimedEvent, ...], int]:
-        """A cursor is a block number."""
-        head = int(self.rpc.call("eth_blockNumber"), 16)
-        if cursor > head:
-            return (), cursor
-        addresses = list(self._by_address)
-        wanted = {"fromBlock": hex(cursor), "toBlock": hex(head), "address": addresses}
-        logs = self.rpc.call("eth_getLogs", wanted)
-        return tuple((int(log["blockTimestamp"], 16), event) for log in logs if (event := self.decode(log))), head + 1
+        """A cursor is a block number. One request: where nothing was said, the cursor stays."""
+        wanted = {"fromBlock": hex(cursor), "toBlock": "latest", "address": list(self._by_address)}
+        try:
+            logs = self.rpc.call("eth_getLogs", wanted)
+        except RpcError as error:
+            if "OutOfRange" in error.message:  # the cursor's block is not mined yet
+                return (), cursor
+            raise
+        events = tuple((int(log["blockTimestamp"], 16), event) for log in logs if (event := self.decode(log)))
+        return events, int(logs[-1]["blockNumber"], 16) + 1 if logs else cursor
 
     def action(self, label: str, function: str, *args: Any) -> Any:
         return encode_call(self._deployed[label].contract, function, args)

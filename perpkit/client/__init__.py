@@ -28,8 +28,7 @@ what makes no sense before anything is asked raises a `ClientError` (a ValueErro
              acceptable_price=None, slippage=None) -> OpenResult
         add(*, market, margin=None, size=None, leverage=None, isolated=None, fund=None,
             acceptable_price=None, slippage=None) -> OpenResult
-        reduce(*, market, size=None, fraction=None, isolated=None, return_margin=None,
-               acceptable_price=None, slippage=None) -> ReduceResult
+        reduce(*, market, size=None, fraction=None, isolated=None, acceptable_price=None, slippage=None) -> ReduceResult
         close(*, market, isolated=None, return_margin=None, acceptable_price=None, slippage=None) -> ReduceResult
         deposit(amount, *, to="cross") -> MoneyResult
         withdraw(amount=None, *, source="cross", to=None) -> MoneyResult         None: all that may leave

@@ -5,6 +5,7 @@ Everything up to the end of the set-up is always the same: addresses, block hash
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -12,8 +13,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
+from perpkit.chain.errors import ManifestError
+from perpkit.chain.manifest import DEFAULT_PATH, Manifest
 from perpkit.chain.sandbox import LOCAL_CHAIN_IDS, ChainSandbox
-from perpkit.devnet.errors import BadControl, SnapshotGone
+from perpkit.devnet.errors import BadControl, ManifestNotWritten, SnapshotGone
 from perpkit.devnet.find_node import find_anvil
 from perpkit.devnet.node import AnvilNode
 from perpkit.market_setup import (
@@ -33,7 +36,6 @@ from perpkit.model.types import Address
 GENESIS = 1_750_000_000
 DEFAULT_CHAIN_ID = 31337
 DEFAULT_PORT = 8545
-DEFAULT_MANIFEST = Path(".perpkit") / "manifest.json"
 DEFAULT_ORIGIN = "http://localhost"
 
 # "fixed": time moves with `advance` only. "wall": it follows the clock of this machine.
@@ -53,6 +55,8 @@ class Devnet:
         set_up(self.sandbox, setup)
         self._start_block = self._latest_block()
         self._start = self.snapshot()
+        self.manifest = self._describe()
+        self.manifest_path: Path | None = None
         self._begin_clock()
 
     @classmethod
@@ -62,7 +66,7 @@ class Devnet:
         anvil: Path | None = None,
         port: int = DEFAULT_PORT,
         setup: MarketSetup = DEFAULT_SETUP,
-        manifest: Path | None = DEFAULT_MANIFEST,
+        manifest: Path | None = DEFAULT_PATH,
         timestamp: int = GENESIS,
         clock: Clock = "fixed",
         install: bool = True,
@@ -79,13 +83,13 @@ class Devnet:
         progress("looking for Anvil")
         binary = find_anvil(anvil, install=install, progress=progress)
         progress("starting Anvil")
-        node = AnvilNode.start(
-            binary, timestamp=timestamp, port=port, chain_id=chain_id, allow_origin=allow_origin
-        )
+        node = AnvilNode.start(binary, timestamp=timestamp, port=port, chain_id=chain_id, allow_origin=allow_origin)
         try:
             progress("deploying the contracts and seeding the market")
-            devnet = cls(node, setup, clock)
-            return devnet
+            net = cls(node, setup, clock)
+            if manifest is not None:
+                net.write_manifest(manifest)
+            return net
         except BaseException:
             node.stop()
             raise
@@ -119,6 +123,13 @@ class Devnet:
     def is_alive(self) -> bool:
         """Whether the node still runs."""
         return self.node.is_alive()
+
+    def write_manifest(self, path: Path) -> None:
+        """Tells clients in a file where everything is, whole or not at all; `stop` removes it."""
+        try:
+            self.manifest_path = self.manifest.write(path)
+        except OSError as error:
+            raise ManifestNotWritten(str(path), error.strerror or type(error).__name__) from error
 
     # PRICES
 
@@ -171,8 +182,11 @@ class Devnet:
     # END
 
     def stop(self) -> None:
-        """Ends the node and removes the manifest; harmless when repeated."""
-        self.node.stop()
+        """Removes the manifest, if it is still ours, and ends the node; harmless when repeated."""
+        try:
+            self._remove_manifest()
+        finally:
+            self.node.stop()
 
     def __enter__(self) -> Devnet:
         return self
@@ -183,6 +197,28 @@ class Devnet:
         self.stop()
 
     # INSIDE
+
+    def _describe(self) -> Manifest:
+        def code(address: Address) -> bytes:
+            return bytes.fromhex(self.sandbox.rpc.call("eth_getCode", address, "latest")[2:])
+
+        return Manifest.of(
+            self.sandbox.deployed.values(),
+            chain_id=self.chain_id,
+            rpc_url=self.url,
+            get_code=code,
+            markets=self.setup.markets,
+            roles=self.roles,
+        )
+
+    def _remove_manifest(self) -> None:
+        path, self.manifest_path = self.manifest_path, None
+        if path is None:
+            return
+        # Another devnet may have written there since, or somebody may have tidied up.
+        with contextlib.suppress(ManifestError, OSError):
+            if Manifest.read(path) == self.manifest:
+                path.unlink(missing_ok=True)
 
     def _begin_clock(self) -> None:
         """Lets a wall clock run from now on, with prices as of now."""

@@ -8,9 +8,9 @@ from perpkit.backend import Backend, Receipt
 from perpkit.keeper.decide import Action, Liquidate, decide
 from perpkit.keeper.liquidation_index import LiquidationIndex
 from perpkit.model.book import Book
-from perpkit.model.errors import OracleError, PerpError
+from perpkit.model.errors import PerpError
 from perpkit.model.events import Deleveraged, Liquidated
-from perpkit.model.types import Address
+from perpkit.model.types import Address, MarketView
 
 # One step answers one price: more rounds than this mean that acting changes nothing.
 MAX_ROUNDS = 100
@@ -52,13 +52,8 @@ class Keeper:
 
     def marks(self) -> dict[int, int]:
         """The mark price of every market that has one."""
-        marks = {}
-        for market in self.book.markets:
-            try:
-                marks[market], _ = self.backend.call("oracle", "price", market)
-            except OracleError:
-                continue
-        return marks
+        views: tuple[MarketView, ...] = self.backend.call("lens", "markets")
+        return {view.market: view.mark for view in views if view.priced}
 
     def decide(self) -> list[Action]:
         """What is to be done now."""

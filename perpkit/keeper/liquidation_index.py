@@ -6,8 +6,9 @@ position is liquidatable
     long:   key > mark * (1 - mmr) - F          short:   key < mark * (1 + mmr) - F
 
 The key moves with neither price nor funding, only with trades and margin, so one sorted list per market and side
-answers every tick in O(log n + hits). Keys and thresholds round outwards: candidates are a superset, and each is verified with
-the exact formula by whoever acts on it. Accounts of several positions have no key; they are candidates always.
+answers every tick in O(log n + hits). Keys and thresholds round outwards: candidates are a superset, and each is
+verified with the exact formula by whoever acts on it. Accounts of several positions have no key; they are candidates
+always.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import pytest
-from roles import House, acc, name_of
+from roles import House, name_of
 
 from perpkit.backend import Receipt
 from perpkit.market_setup import ROLES, UNIT
@@ -187,25 +187,3 @@ def worth(house: House, *names: str) -> int:
     quantum = 10**36 // house.dollar
     owners = {name.partition("/")[0] for name in names}
     return sum(house.margin(name)[0] for name in names) + sum(house.wallet(owner) for owner in owners) * quantum
-
-
-def holders(house: House, market: int, long: bool) -> list[int]:
-    """All accounts that hold a side, in ascending order."""
-    sides = {account: house.position(name_of(account), market).size for account in sorted(house.accounts)}
-    return [account for account, size in sides.items() if (size > 0 if long else size < 0)]
-
-
-__all__ = [
-    "Books",
-    "acc",
-    "balances",
-    "books",
-    "event_of",
-    "holders",
-    "is_liquidatable",
-    "laws_hold",
-    "moves",
-    "refuses",
-    "tells_storage",
-    "worth",
-]

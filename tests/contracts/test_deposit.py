@@ -7,7 +7,13 @@ from expect import event_of, moves, refuses
 from roles import House, acc, address, dollars
 from signing import permit
 
-from perpkit.model.errors import ERC20InsufficientAllowance, ERC20InsufficientBalance, MoneyOutOfRange, Paused, ZeroAmount
+from perpkit.model.errors import (
+    ERC20InsufficientAllowance,
+    ERC20InsufficientBalance,
+    MoneyOutOfRange,
+    Paused,
+    ZeroAmount,
+)
 from perpkit.model.events import Deposited
 from perpkit.model.fixed_math import INT256_MAX, MONEY_MAX
 from perpkit.model.test_usd import UINT256_MAX

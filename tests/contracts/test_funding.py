@@ -101,6 +101,16 @@ def test_funding_follows_the_mark_at_which_it_is_accrued(house: House) -> None:
     assert house.ask("funding_index_of", ETH, units(4_400)) - before == units("0.165")
 
 
+def test_a_payment_is_rounded_against_both_sides(house: House) -> None:
+    """1.20 on 0.0333... ETH are 39,999.99... quanta: the long pays 40,000, the short receives 39,999."""
+    for name, sign in (("whale", 1), ("outsider", -1)):
+        house.deposit(name, dollars(100))
+        house.trade(name, ETH, sign * units("0.033333333333333333"))
+    house.wait(EIGHT_HOURS)
+    assert funding_of(house, "whale") == -40_000
+    assert funding_of(house, "outsider") == 39_999
+
+
 def test_the_remainder_of_a_payment_stays_in_the_position(house: House) -> None:
     """A third of an ETH pays a crooked sum; no raw unit is lost on the way."""
     house.deposit("whale", dollars(1_000))

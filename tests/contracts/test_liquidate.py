@@ -122,9 +122,7 @@ def test_a_position_is_closed_whole_when_part_of_it_does_not_help(house: House) 
     ):
         receipt = house.liquidate("trader", ETH)
     event = event_of(house, receipt, Liquidated)
-    assert event.result == LiquidationResult(
-        units(10), units(3_910), -900_200_000, 0, 79_799_900, 39_899_950, 0, 0, 0
-    )
+    assert event.result == LiquidationResult(units(10), units(3_910), -900_200_000, 0, 79_799_900, 39_899_950, 0, 0, 0)
     assert event.position == NO_POSITION
 
 

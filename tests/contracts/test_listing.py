@@ -30,7 +30,11 @@ BOUNDS: list[tuple[str, dict[str, int], dict[str, int]]] = [
     ("imr", {"imr": UNIT + 1}, {"imr": UNIT}),
     ("imr", {"imr": 100 * BASIS_POINT}, {"imr": 100 * BASIS_POINT + 1}),
     ("mmr", {"penalty_rate": 100 * BASIS_POINT + 1}, {"penalty_rate": 100 * BASIS_POINT}),
-    ("mmr", {"mmr": 0, "penalty_rate": 0, "min_keeper_reward": 0}, {"mmr": 1, "penalty_rate": 0, "min_keeper_reward": 0}),
+    (
+        "mmr",
+        {"mmr": 0, "penalty_rate": 0, "min_keeper_reward": 0},
+        {"mmr": 1, "penalty_rate": 0, "min_keeper_reward": 0},
+    ),
     ("takerFee", {"taker_fee": UNIT // 10 + 1}, {"taker_fee": UNIT // 10}),
     ("makerFee", {"maker_fee": UNIT // 10 + 1}, {"maker_fee": UNIT // 10}),
     ("insuranceShare", {"insurance_share": UNIT * 9 // 10 + 1}, {"insurance_share": UNIT * 9 // 10}),

@@ -6,7 +6,13 @@ from expect import event_of, moves, refuses
 from roles import BTC, ETH, INT256_MAX, House, acc, address, dollars, units
 
 from perpkit.backend import Receipt
-from perpkit.model.errors import BelowInitialMargin, NotAuthorized, NotLiquidatable, OwnableUnauthorizedAccount, ZeroAmount
+from perpkit.model.errors import (
+    BelowInitialMargin,
+    NotAuthorized,
+    NotLiquidatable,
+    OwnableUnauthorizedAccount,
+    ZeroAmount,
+)
 from perpkit.model.events import Deposited, Traded, Withdrawn
 
 

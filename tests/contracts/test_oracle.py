@@ -74,7 +74,7 @@ def test_prices_are_the_publishers(house: House, label: str) -> None:
     """Neither governor nor outsider pushes a price."""
     for role in ("governor", "outsider", "trader"):
         with refuses(house, OwnableUnauthorizedAccount(address(role))):
-            args = (((house.at("feed:ETH-USD:0"),), (1,)) if label == "board" else (1,))
+            args = ((house.at("feed:ETH-USD:0"),), (1,)) if label == "board" else (1,)
             house.do("push", *args, by=role, label=label)
 
 

@@ -205,6 +205,15 @@ def test_a_short_opens_at_a_discount(house: House) -> None:
     assert house.position("trader", ETH) == Position(-units(10), 0, -units("39999.8") * 10**18)
 
 
+def test_a_fill_is_rounded_against_the_trader(house: House) -> None:
+    """At a mark one unit above 4,000: a buy of 10 is 1.000005 units above 4,000.02, a sale 0.999995 above 3,999.98."""
+    house.exact_feed(ETH)
+    house.set_exact_price(ETH, units(4_000) + 1)
+    with house.rolled_back() as copy:
+        assert copy.trade("trader", ETH, units(10)).value.fill == units("4000.02") + 2
+    assert house.trade("trader", ETH, -units(10)).value.fill == units("3999.98")
+
+
 def test_what_balances_the_market_pays_the_maker_fee(house: House) -> None:
     """Against a skew of 10, a sale of 15 is 10 maker at 2 bp and 5 taker at 5 bp."""
     house.trade("trader", ETH, units(10))

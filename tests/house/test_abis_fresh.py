@@ -47,6 +47,7 @@ def test_the_artifacts_carry_the_hash_of_the_sources() -> None:
 
 
 @pytest.mark.skipif(not CAN_COMPILE, reason="needs node and the packages that npm ci installs")
+@pytest.mark.slow
 def test_the_artifacts_equal_a_rebuild() -> None:
     """The very same bytes come out of the compiler again."""
     done = build_abis("--check")

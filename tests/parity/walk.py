@@ -1,8 +1,8 @@
 """The parity walk: random actions on the bytecode and on the model, equal to the last digit after each.
 
-A step is a tuple of plain values, `("trade", "owner", 3, 0, "open", 250, "any")`. It means something in any state: sizes
-are leverage or shares of what is there, and become numbers only when the step is done. So a walk that fails can be
-shortened by leaving steps out, and what is left can be pasted into a test as it was printed.
+A step is a tuple of plain values, `("trade", "owner", 3, 0, "open", 250, "any")`. It means something in any state:
+sizes are leverage or shares of what is there, and become numbers only when the step is done. So a walk that fails can
+be shortened by leaving steps out, and what is left can be pasted into a test as it was printed.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from perpkit.market_setup import (
     feed_labels,
     list_market,
     market_params,
-    push_price,
     seed,
 )
 from perpkit.model import events as ev
 from perpkit.model import perp_math
 from perpkit.model.clearinghouse import Clearinghouse
 from perpkit.model.errors import PerpError
+from perpkit.model.fixed_math import PRICE_MAX
 from perpkit.model.test_usd import UINT256_MAX
 from perpkit.model.types import ZERO_ADDRESS, Address, MarketParams, OracleConfig, Signature, account_id, owner_of
 from perpkit.revm import CHAIN_ID, GAS_LIMIT, RevmBackend
@@ -121,12 +121,26 @@ NINE_MARKETS = tuple(
     )
     for i in range(9)
 )
+# One price near the highest there is, and one so low that sizes come near the largest.
+EDGE_MARKETS = (
+    MarketSpec(
+        "DEAR-USD",
+        market_params(imr=200, mmr=100, skew_scale=10, max_open_interest=5),
+        price=200_000_000 * UNIT,
+    ),
+    MarketSpec(
+        "CHEAP-USD",
+        market_params(imr=1000, mmr=500, skew_scale=70 * 10**9, max_open_interest=9 * 10**9),
+        price=UNIT // 10_000,
+    ),
+)
 E18 = 10**12
 SITUATIONS = {
     "roomy": Situation(MarketSetup(DEFAULT_MARKETS)),
     "thin": Situation(MarketSetup(THIN_MARKETS, pool=400_000 * DOLLAR, insurance=300 * DOLLAR)),
     "uninsured": Situation(MarketSetup(GREEDY_MARKETS, pool=150_000 * DOLLAR, insurance=1)),
     "nine markets": Situation(MarketSetup(NINE_MARKETS, pool=2_000_000 * DOLLAR, insurance=20_000 * DOLLAR)),
+    "edges": Situation(MarketSetup(EDGE_MARKETS, pool=5_000_000 * DOLLAR, insurance=20_000 * DOLLAR)),
     "18 decimals": Situation(
         MarketSetup(
             tuple(_scaled(spec, E18) for spec in THIN_MARKETS),
@@ -359,17 +373,24 @@ class Walk:
             if result.penalty and not event.position.size and not result.bad_debt:
                 self.outcomes["liquidation", "full, solvent"] += 1
         elif isinstance(event, ev.Deleveraged):
-            result = event.result
-            self.outcomes["deleveraging", "haircut" if result.haircut else "excess profit"] += 1
+            outcome = event.result
+            self.outcomes["deleveraging", "haircut" if outcome.haircut else "excess profit"] += 1
             self.outcomes["deleveraging", "partial" if event.position.size else "full"] += 1
-            if result.bad_debt:
+            if outcome.bad_debt:
                 self.outcomes["deleveraging", "leaves bad debt"] += 1
         elif isinstance(event, ev.Traded):
             size, delta = event.position.size, event.result.delta
             before = size - delta
             kind = (
-                "close" if size == 0 else "open" if before == 0 else "flip" if (size > 0) != (before > 0) else
-                "add" if abs(size) > abs(before) else "reduce"
+                "close"
+                if size == 0
+                else "open"
+                if before == 0
+                else "flip"
+                if (size > 0) != (before > 0)
+                else "add"
+                if abs(size) > abs(before)
+                else "reduce"
             )
             self.outcomes["trading", kind] += 1
 
@@ -445,7 +466,10 @@ class Walk:
         for market in range(house.market_count):
             state = house.state_of(market)
             held = [position for (_, where), position in house._positions.items() if where == market]
-            for long, oi, basis in ((True, state.long_oi, state.long_basis), (False, state.short_oi, state.short_basis)):
+            for long, oi, basis in (
+                (True, state.long_oi, state.long_basis),
+                (False, state.short_oi, state.short_basis),
+            ):
                 side = [position for position in held if (position.size > 0) == long]
                 bases = sum(position.cost - position.size * position.funding_index for position in side)
                 self._law("2, a side is the sum of its positions", oi == sum(abs(p.size) for p in side))
@@ -719,7 +743,9 @@ class Walk:
     def plan_pause_vault(self, who: str, bits: int) -> Iterable[Call]:
         return [Call("clearinghouse", "set_vault_paused", (bits,), self.address(who))]
 
-    def plan_set_feeds(self, who: str, market: int, heartbeat: int, deviation: int, quorum: int, n: int) -> Iterable[Call]:
+    def plan_set_feeds(
+        self, who: str, market: int, heartbeat: int, deviation: int, quorum: int, n: int
+    ) -> Iterable[Call]:
         """The market's own feeds, `n` times over; markets that were listed later take those of the first."""
         labels = feed_labels(self.specs[market if market < len(self.specs) else 0])
         feeds = tuple(self.addresses[label] for label in labels) * n
@@ -877,7 +903,7 @@ class Chooser:
         if house.state_of(market).paused and rng.random() < 0.2:
             return "pause_market", "governor", market, 0
         if any(walk.mark(m) is None for m in range(len(walk.specs))) and rng.random() < 0.35:
-            return ("push_all", *[rng.randint(-300, 300) for _ in walk.specs])
+            return ("push_all", *[self._drift(m) + rng.randint(-300, 300) for m in range(len(walk.specs))])
         if rng.random() < 0.04:
             spec = walk.specs[market] if market < len(walk.specs) else walk.specs[0]
             config = OracleConfig(2 * HOUR, UNIT // 50, min(2, spec.feeds), ())
@@ -944,7 +970,7 @@ class Chooser:
         return self.rng.randrange(len(ACCOUNTS)) if self.rng.random() < 0.97 else len(ACCOUNTS)
 
     def market(self) -> int:
-        if self.rng.random() < 0.015:
+        if self.rng.random() < 0.02:
             return self.rng.choice((NOWHERE, 31, self.walk.house.market_count))
         if self.rng.random() < 0.5 and len(self.walk.specs) < 9:
             return 0
@@ -953,8 +979,8 @@ class Chooser:
     def amount(self) -> int:
         """Money in millionths of a dollar."""
         pick = self.rng.random()
-        if pick < 0.03:
-            return self.rng.choice((0, 1, 2**87 - 1, 2**87, 2**255, 2**256 - 1))
+        if pick < 0.04:
+            return self.rng.choice((0, 1, 2**108, 2**87 - 1, 2**87, 2**255, 2**256 - 1))
         return self.rng.randint(1, 30_000) * DOLLAR // self.rng.choice((1, 1, 7, 30)) + self.rng.randint(0, 999_999)
 
     def allowance(self) -> int:
@@ -999,20 +1025,22 @@ class Chooser:
         return "size", rng.choice(sizes), "any" if abs(pick) < 0.99 else limit
 
     def trade(self) -> Step:
-        held = [
-            (i, market) for i, account in enumerate(ACCOUNTS) for market in self.walk.house.markets_of(account)
-        ]
+        held = [(i, market) for i, account in enumerate(ACCOUNTS) for market in self.walk.house.markets_of(account)]
         mode, number, limit = self._trade()
         if mode == "resize" and held and self.rng.random() < 0.9:
             return "trade", self.owner(), *self.rng.choice(held), mode, number, limit
-        if len(self.walk.specs) > 8 and self.rng.random() < 0.3:
-            return "trade", "owner", 0, self.market(), "open", self.rng.choice((-1, 1)) * self.rng.randint(10, 60), "any"
-        return "trade", self.owner(), self.index(), self.market(), mode, number, limit
+        house = self.walk.house
+        if len(self.walk.specs) > 8 and self.rng.random() < 0.4:
+            _, index = max((len(house.markets_of(account)), i) for i, account in enumerate(ACCOUNTS))
+            free = [m for m in range(house.market_count) if not house.position_of(ACCOUNTS[index], m).size]
+            leverage = self.rng.choice((-1, 1)) * self.rng.randint(5, 30)
+            return "trade", "owner", index, self.rng.choice(free or [0]), "open", leverage, "any"
+        rich = [i for i, account in enumerate(ACCOUNTS) if house.collateral_of(account) > 0]
+        index = self.rng.choice(rich) if rich and mode != "size" and self.rng.random() < 0.9 else self.index()
+        return "trade", self.owner(), index, self.market(), "open" if mode == "resize" else mode, number, limit
 
     def _held(self) -> tuple[int, int]:
-        held = [
-            (i, market) for i, account in enumerate(ACCOUNTS) for market in self.walk.house.markets_of(account)
-        ]
+        held = [(i, market) for i, account in enumerate(ACCOUNTS) for market in self.walk.house.markets_of(account)]
         return self.rng.choice(held) if held and self.rng.random() < 0.85 else (self.index(), self.market())
 
     def settle(self) -> Step:
@@ -1122,8 +1150,9 @@ class Chooser:
         market = rng.randrange(len(self.walk.specs))
         drift = self._drift(market)
         pick = rng.random()
-        if pick < 0.15:
-            return "push", market, rng.choice((rng.randint(-150, 150), rng.randint(-900, 900))), 1 << rng.randrange(1, 3)
+        if pick < 0.2:
+            move = rng.choice((rng.randint(-150, 150), rng.randint(-900, 900), 500, -500))
+            return "push", market, move, 1 << rng.randrange(1, 3)
         if pick < 0.5:
             return "push", market, drift + rng.randint(-120, 120), 511
         if pick < 0.75:
@@ -1140,7 +1169,7 @@ class Chooser:
     def _drift(self, market: int) -> int:
         """Back to where the price came from, once it is far away."""
         now, first = self.walk.last_price(market), feed_answer(self.walk.specs[market].price)
-        if first <= 3 * now <= 9 * first:
+        if first <= 3 * now <= 9 * first and now <= feed_answer(PRICE_MAX):
             return 0
         return (first - now) * 10_000 // now
 
@@ -1195,9 +1224,10 @@ class Chooser:
 # ------------------------------------------------------------------ walking and shrinking
 
 
-def wander(situation: str, rng: random.Random, steps: int) -> Walk:
+def wander(situation: str, rng: random.Random, steps: int, *, shorten: bool = True) -> Walk:
     """A walk of `steps` steps; one that fails is shortened, and printed to be pasted."""
-    walk, done = Walk(situation), []
+    walk = Walk(situation)
+    done: list[Step] = []
     chooser = Chooser(rng, walk)
     for _ in range(steps):
         step = chooser.next()
@@ -1205,6 +1235,8 @@ def wander(situation: str, rng: random.Random, steps: int) -> Walk:
         try:
             walk.do(step)
         except Exception as error:
+            if not shorten:
+                raise Divergence(f"after {len(done)} steps, at {step}: {error}") from error
             raise Divergence(_report(situation, shrink(situation, done), error)) from error
     return walk
 
@@ -1247,4 +1279,5 @@ def _report(situation: str, steps: Sequence[Step], error: Exception) -> str:
         replay(situation, steps)
     except Exception as shortest:
         error = shortest
-    return f"{type(error).__name__}: {error}\n\nTo see it again:\n\n    replay(\n        {situation!r},\n        [\n{lines}\n        ],\n    )\n"
+    call = f"    replay(\n        {situation!r},\n        [\n{lines}\n        ],\n    )\n"
+    return f"{type(error).__name__}: {error}\n\nTo see it again:\n\n{call}"

@@ -1,0 +1,52 @@
+"""Options that many commands share, and how their values are read."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def decimal(text: str) -> Decimal:
+    """A number that a person wrote, exactly."""
+    try:
+        value = Decimal(text)
+    except ArithmeticError:
+        raise typer.BadParameter(f"{text!r} is not a number.") from None
+    if not value.is_finite():
+        raise typer.BadParameter(f"{text!r} is not a finite number.")
+    return value
+
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+ManifestOption = Annotated[
+    Path | None,
+    typer.Option("--manifest", envvar="PERPKIT_MANIFEST", help="The devnet's manifest [.perpkit/manifest.json]."),
+]
+RpcOption = Annotated[
+    str | None, typer.Option("--rpc", envvar="PERPKIT_RPC", help="Another JSON-RPC URL than the manifest's.")
+]
+RoleOption = Annotated[str | None, typer.Option("--as", help="The devnet's role that acts [trader].")]
+KeystoreOption = Annotated[
+    Path | None,
+    typer.Option("--keystore", help="A key file that acts; or put a key in the variable PERPKIT_KEY."),
+]
+MarketArgument = Annotated[str, typer.Argument(metavar="MARKET", help="Such as ETH-USD.")]
+SideArgument = Annotated[str, typer.Argument(metavar="SIDE", help="long or short.")]
+PasswordFileOption = Annotated[
+    Path | None, typer.Option("--password-file", help="Where the key file's password stands, instead of asking.")
+]
+IsolatedOption = Annotated[
+    bool | None, typer.Option("--isolated/--cross", help="Which position, when there are both.", show_default=False)
+]
+AcceptablePriceOption = Annotated[
+    Decimal | None,
+    typer.Option("--acceptable-price", parser=decimal, metavar="USD", help="The worst price at which it may fill."),
+]
+SlippageOption = Annotated[
+    Decimal | None,
+    typer.Option("--slippage", parser=decimal, metavar="RATIO", help="The same as a part of the mark price [0.005]."),
+]
+PreviewOption = Annotated[bool, typer.Option("--preview", help="Say what would happen, and do nothing.")]

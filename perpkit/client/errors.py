@@ -1,0 +1,206 @@
+"""What a client refuses before it asks anybody.
+
+    ClientError (ValueError)
+    ├── BadAmount
+    │   ├── NotANumber          text that is no number, or NaN or infinity
+    │   ├── NotPositive         zero or less
+    │   └── TooPrecise          more digits than the chain keeps
+    ├── BadChoice               a side, an account or a source of margin that does not exist
+    ├── BadAddress              not an address
+    ├── NoSuchMarket            a symbol that no market has, with those that there are
+    ├── BadSizing
+    │   ├── AmountsMissing      too few of margin, size and leverage, or of size and fraction
+    │   ├── AmountsConflict     too many of them, or some that contradict one another
+    │   └── LeverageTooHigh     more leverage than the market gives, with the limit
+    ├── BadPosition
+    │   ├── PositionExists      `open` where there is a position already
+    │   ├── NoOpenPosition      none where one is needed
+    │   ├── AmbiguousPosition   a cross and an isolated one, and no word about which
+    │   └── LargerThanPosition  a reduction by more than there is
+    ├── NothingToMove           no money that may leave an account
+    └── PreviewUnavailable      this backend cannot try out several steps
+
+A float where money is meant is a TypeError. Whatever a contract refuses is an error of `perpkit.model.errors`.
+Every error keeps its values as attributes and survives pickling (its args are its constructor's arguments).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+
+def _plain(value: object) -> str:
+    return f"{value.normalize():f}" if isinstance(value, Decimal) and value.is_finite() else str(value)
+
+
+class ClientError(ValueError):
+    """Root of what a client refuses by itself."""
+
+
+class BadAmount(ClientError):
+    """An amount that is none."""
+
+
+class NotANumber(BadAmount):
+    def __init__(self, name: str, value: object) -> None:
+        super().__init__(name, value)
+        self.name, self.value = name, value
+
+    def __str__(self) -> str:
+        return f"{self.name} is {self.value!r:.60}, which is no number; pass a Decimal such as Decimal('1.5')."
+
+
+class NotPositive(BadAmount):
+    def __init__(self, name: str, value: Decimal) -> None:
+        super().__init__(name, value)
+        self.name, self.value = name, value
+
+    def __str__(self) -> str:
+        return f"{self.name} is {_plain(self.value)}; it must be more than zero."
+
+
+class TooPrecise(BadAmount):
+    def __init__(self, name: str, value: Decimal, digits: int) -> None:
+        super().__init__(name, value, digits)
+        self.name, self.value, self.digits = name, value, digits
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name} is {_plain(self.value)}, but the chain keeps {self.digits} digits after the point; "
+            f"round it first, for example with perpkit.client.units.round_down(value, {self.digits})."
+        )
+
+
+class BadChoice(ClientError):
+    def __init__(self, name: str, value: object, choices: Sequence[str]) -> None:
+        super().__init__(name, value, tuple(choices))
+        self.name, self.value, self.choices = name, value, tuple(choices)
+
+    def __str__(self) -> str:
+        return f"{self.name} is {self.value!r:.60}; it must be one of: {', '.join(self.choices)}."
+
+
+class BadAddress(ClientError):
+    def __init__(self, name: str, value: object) -> None:
+        super().__init__(name, value)
+        self.name, self.value = name, value
+
+    def __str__(self) -> str:
+        # A value of 64 digits might be a key that was put in the wrong place.
+        shown = f"{self.value!r}" if len(str(self.value)) < 60 else f"{len(str(self.value))} characters long"
+        return f"{self.name} is {shown}; an address is 0x and 40 hexadecimal digits."
+
+
+class NoSuchMarket(ClientError):
+    def __init__(self, symbol: object, known: Sequence[str]) -> None:
+        super().__init__(symbol, tuple(known))
+        self.symbol, self.known = symbol, tuple(known)
+
+    def __str__(self) -> str:
+        known = ", ".join(self.known) or "none"
+        return f"There is no market {self.symbol!r:.60}; the markets are: {known}."
+
+
+class BadSizing(ClientError):
+    """Margin, size and leverage that do not say how large a position is to be."""
+
+
+class AmountsMissing(BadSizing):
+    def __init__(self, needed: str) -> None:
+        super().__init__(needed)
+        self.needed = needed
+
+    def __str__(self) -> str:
+        return f"It is not said how much: give {self.needed}."
+
+
+class AmountsConflict(BadSizing):
+    def __init__(self, given: str, mend: str) -> None:
+        super().__init__(given, mend)
+        self.given, self.mend = given, mend
+
+    def __str__(self) -> str:
+        return f"{self.given} were given together; {self.mend}."
+
+
+class LeverageTooHigh(BadSizing):
+    def __init__(self, symbol: str, leverage: Decimal, limit: Decimal) -> None:
+        super().__init__(symbol, leverage, limit)
+        self.symbol, self.leverage, self.limit = symbol, leverage, limit
+
+    def __str__(self) -> str:
+        return (
+            f"{_plain(self.leverage)}x is more leverage than {self.symbol} gives; the limit is {_plain(self.limit)}x,"
+            " and fee and premium come off the margin too."
+        )
+
+
+class BadPosition(ClientError):
+    """There is no such position, or not only one."""
+
+
+class PositionExists(BadPosition):
+    def __init__(self, symbol: str, side: str, where: str) -> None:
+        super().__init__(symbol, side, where)
+        self.symbol, self.side, self.where = symbol, side, where
+
+    def __str__(self) -> str:
+        return f"There is already a {self.where} {self.side} position in {self.symbol}; use add, reduce or close."
+
+
+class NoOpenPosition(BadPosition):
+    def __init__(self, symbol: str, owner: str, where: str) -> None:
+        super().__init__(symbol, owner, where)
+        self.symbol, self.owner, self.where = symbol, owner, where
+
+    def __str__(self) -> str:
+        return f"{self.owner} has no {self.where} position in {self.symbol}; open one first."
+
+
+class AmbiguousPosition(BadPosition):
+    def __init__(self, symbol: str, owner: str) -> None:
+        super().__init__(symbol, owner)
+        self.symbol, self.owner = symbol, owner
+
+    def __str__(self) -> str:
+        return (
+            f"{self.owner} has a cross and an isolated position in {self.symbol}; "
+            "say which one is meant with isolated=True or isolated=False."
+        )
+
+
+class LargerThanPosition(BadPosition):
+    def __init__(self, symbol: str, size: Decimal, position: Decimal) -> None:
+        super().__init__(symbol, size, position)
+        self.symbol, self.size, self.position = symbol, size, position
+
+    def __str__(self) -> str:
+        return (
+            f"The position in {self.symbol} is {_plain(self.position)}, so it cannot be reduced by "
+            f"{_plain(self.size)}; use close to end it."
+        )
+
+
+class NothingToMove(ClientError):
+    def __init__(self, account: str, collateral: Decimal) -> None:
+        super().__init__(account, collateral)
+        self.account, self.collateral = account, collateral
+
+    def __str__(self) -> str:
+        return (
+            f"No money may leave the {self.account} account: its collateral is {_plain(self.collateral)}, and what "
+            "positions need or is not settled stays; settle or reduce first."
+        )
+
+
+class PreviewUnavailable(ClientError):
+    def __init__(self, backend: str) -> None:
+        super().__init__(backend)
+        self.backend = backend
+
+    def __str__(self) -> str:
+        return (
+            f"The backend {self.backend!r} cannot try out several steps at once (on a chain this takes a node with "
+            "eth_simulateV1); deposit first, then preview with fund='none'."
+        )

@@ -1,0 +1,89 @@
+"""What a client does with a backend beyond the seam: several reads at one block, and steps that are tried out.
+
+A chain does both by itself (`call_many`, `simulate`); a sandbox does them one after the other and rolls back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from perpkit.backend import Backend, Receipt, Sandbox
+from perpkit.client.errors import PreviewUnavailable
+from perpkit.model.events import Event
+from perpkit.model.types import Address
+
+# A label, a function and its arguments.
+Call = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A block and its time {s}; no block where there are none."""
+
+    block: int | None
+    timestamp: int
+
+
+@runtime_checkable
+class ReadsAtOneBlock(Protocol):
+    """A backend whose state moves on by itself."""
+
+    def head(self) -> tuple[int, int]:
+        """The newest block's number and time."""
+        ...
+
+    def call_many(self, calls: Sequence[Call], *, block: int | None = None) -> list[Any]:
+        """Every call's result at one block; the newest when none is named."""
+        ...
+
+
+@runtime_checkable
+class Simulates(Protocol):
+    """A backend that tries out steps without doing them."""
+
+    def simulate(
+        self, steps: Sequence[Call], *, then: Sequence[Call], sender: Address
+    ) -> tuple[tuple[Event, ...], list[Any]]:
+        """The events of the steps, and what the calls read after them. Raises the error of the first step refused."""
+        ...
+
+
+def now(backend: Backend) -> Moment:
+    if isinstance(backend, ReadsAtOneBlock):
+        return Moment(*backend.head())
+    return Moment(None, backend.timestamp)
+
+
+def call_many(backend: Backend, calls: Sequence[Call], *, block: int | None = None) -> list[Any]:
+    """The results of several calls at one block."""
+    if isinstance(backend, ReadsAtOneBlock):
+        return backend.call_many(calls, block=block)
+    return [backend.call(*call) for call in calls]
+
+
+def simulate(
+    backend: Backend, steps: Sequence[Call], *, then: Sequence[Call], sender: Address
+) -> tuple[tuple[Event, ...], list[Any]]:
+    """Does the steps, makes the calls, and leaves everything as it was."""
+    if isinstance(backend, Simulates):
+        try:
+            return backend.simulate(steps, then=then, sender=sender)
+        except NotImplementedError:
+            raise PreviewUnavailable(backend.name) from None
+    if not hasattr(backend, "rolled_back"):
+        raise PreviewUnavailable(backend.name)
+    sandbox: Sandbox = backend  # type: ignore[assignment]  # what rolls back is a sandbox
+    with sandbox.rolled_back():
+        receipts = [sandbox.transact(*step, sender=sender) for step in steps]
+        results = [sandbox.call(*call) for call in then]
+    return tuple(event for receipt in receipts for event in receipt.events), results
+
+
+def send(backend: Backend, steps: Sequence[Call], *, sender: Address) -> Receipt:
+    """One transaction of the clearinghouse that does all steps, or none."""
+    if len(steps) == 1:
+        return backend.transact(*steps[0], sender=sender)
+    actions = tuple(backend.action(*step) for step in steps)
+    return backend.transact("clearinghouse", "multicall", actions, sender=sender)

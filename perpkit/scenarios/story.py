@@ -1,0 +1,133 @@
+"""What every story is made of: roles who act, prices that move, a keeper, a ledger that is written after each step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from perpkit.backend import Receipt, Sandbox
+from perpkit.keeper.keeper import Keeper, KeeperReport
+from perpkit.market_setup import DEFAULT_SETUP, DOLLAR, ROLES, UNIT, MarketSetup, push_prices, set_up
+from perpkit.model.laws import Moment, Watchman
+from perpkit.model.types import AccountView, account_id
+from perpkit.state import digest, read_state
+
+STORY_START = 1_700_000_000
+ANY_PRICE = 2**255 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line of the ledger: what happened, and how everybody stands. Money in quanta, prices 1e18."""
+
+    words: str
+    prices: Mapping[str, int]
+    accounts: Mapping[str, Mapping[str, int]]
+    insurance: int
+    pool: int
+    deficit: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoryResult:
+    """What a story ended in."""
+
+    name: str
+    backend: str
+    digest: str
+    laws: Mapping[str, bool]
+    expected: Mapping[str, bool]
+    steps: tuple[Step, ...]
+
+    @property
+    def holds(self) -> bool:
+        return all(self.laws.values()) and all(self.expected.values())
+
+
+class Stage:
+    """A market on a sandbox, with roles by name. Everything that happens goes through here and is watched."""
+
+    def __init__(self, sandbox: Sandbox, setup: MarketSetup = DEFAULT_SETUP) -> None:
+        self.sandbox = sandbox
+        self.setup = setup
+        self.steps: list[Step] = []
+        self.expected: dict[str, bool] = {}
+        self._cursor = 0
+        set_up(self.sandbox, self.setup)
+        self.symbols = {spec.symbol: market for market, spec in enumerate(self.setup.markets)}
+        self.prices = {market: spec.price for market, spec in enumerate(self.setup.markets)}
+        self.keeper = Keeper(self.sandbox, ROLES["keeper"])
+        self.watchman = Watchman(quantum=self.keeper.book.quantum)
+        self.cast: dict[str, int] = {}
+        self.watch()
+
+    def deposit(self, role: str, dollars: int, *, sub: int = 0) -> int:
+        """Puts a role's money into one of its accounts, and returns the account."""
+        account = account_id(ROLES[role], sub)
+        self.act(role, "deposit", account, dollars * DOLLAR)
+        self.cast.setdefault(role if sub == 0 else f"{role} {sub}", account)
+        return account
+
+    def trade(self, role: str, symbol: str, *, milli: int, sub: int = 0) -> Receipt:
+        """Buys (or sells, when negative) thousandths of the base asset at any price."""
+        account, delta = account_id(ROLES[role], sub), milli * UNIT // 1000
+        limit = ANY_PRICE if delta > 0 else 0
+        return self.act(role, "trade", account, self.symbols[symbol], delta, limit)
+
+    def act(self, role: str, function: str, *args: Any) -> Receipt:
+        receipt = self.sandbox.transact("clearinghouse", function, *args, sender=ROLES[role])
+        self.watch()
+        return receipt
+
+    def price(self, symbol: str, dollars: int, *, after: int = 60) -> KeeperReport:
+        """Moves one price, `after` seconds from now, and lets the keeper answer."""
+        self.prices[self.symbols[symbol]] = dollars * UNIT
+        self.sandbox.set_time(self.sandbox.timestamp + after)
+        push_prices(self.sandbox, {spec: self.prices[m] for m, spec in enumerate(self.setup.markets)})
+        self.watch()
+        report = self.keeper.step()
+        self.watch()
+        return report
+
+    def view(self, role: str) -> AccountView:
+        view: AccountView = self.sandbox.call("lens", "account", self.cast[role])
+        return view
+
+    def tell(self, words: str) -> None:
+        """Writes a line of the ledger, and asks the laws."""
+        book = self.watchman.book
+        house = self.sandbox.deployed["clearinghouse"].address
+        balance = self.sandbox.call("token", "balance_of", house)
+        self.watchman.check(Moment(book, self.prices, self.sandbox.timestamp, balance))
+        deficit = sum(m.state.long_deficit + m.state.short_deficit for m in book.markets.values())
+        prices = {symbol: self.prices[market] for symbol, market in self.symbols.items()}
+        accounts = {name: self._line(name) for name in self.cast}
+        self.steps.append(Step(words, prices, accounts, book.vault.insurance, book.vault.pool, deficit))
+
+    def expect(self, sentence: str, holds: bool) -> None:
+        """Something that the story promises."""
+        self.expected[sentence] = holds
+
+    def end(self, name: str) -> StoryResult:
+        owners = list(ROLES.values())
+        accounts = set(self.watchman.book.accounts) | {account_id(owner) for owner in owners}
+        state = read_state(self.sandbox, accounts=accounts, owners=owners)
+        laws = self.watchman.laws
+        return StoryResult(name, self.sandbox.name, digest(state), laws, self.expected, tuple(self.steps))
+
+    def watch(self) -> None:
+        """Takes in what was said since the last look."""
+        events, self._cursor = self.sandbox.events_since(self._cursor)
+        for timestamp, event in events:
+            self.watchman.observe(event, timestamp, self.prices)
+
+    def _line(self, name: str) -> Mapping[str, int]:
+        view = self.view(name)
+        position = view.positions[0] if view.positions else None
+        return {
+            "equity": view.equity,
+            "maintenance_margin": view.maintenance_margin,
+            "size": position.size if position else 0,
+            "liquidation_price": position.liquidation_price if position else 0,
+        }

@@ -1,0 +1,167 @@
+"""Measure what the actions cost on Anvil, and write it to docs/gas.json.
+
+python scripts/gas_report.py          measure and write
+python scripts/gas_report.py --check  exit 1 naming the first figure that a measurement would change
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from perpkit.chain.sandbox import ChainSandbox
+from perpkit.devnet.find_node import find_anvil
+from perpkit.devnet.node import AnvilNode
+from perpkit.market_setup import DEFAULT_MARKETS, DOLLAR, ROLES, UNIT, push_price, set_up
+from perpkit.model.types import account_id
+
+HOME = Path(__file__).resolve().parent.parent
+REPORT = HOME / "docs" / "gas.json"
+START = 1_750_000_000
+MINUTE = 60
+ANY_PRICE = 2**255 - 1
+MANY = 21
+ETH = DEFAULT_MARKETS[0]
+
+# What a liquidation meets: a part of the position closed, all of it closed, and an account that is bankrupt.
+FALLS = {"partial": 3_930, "full": 3_906, "bankrupt": 3_800}
+
+NOTES = {
+    "unit": "gas used by the whole transaction as its receipt tells it, intrinsic gas and refunds included",
+    "node": "Anvil, hardfork cancun, through perpkit.chain.sandbox; the default market setup",
+    "market": "ETH-USD with three fresh feeds and quorum 2, already listed, priced and traded on both sides; every "
+    "measured action comes a minute or more after the market was last touched and accrues funding",
+    "deposit": "100 dollars into an account that already has collateral",
+    "open": "a long of 1 ETH in an account that has a deposit and no position yet",
+    "reduce": "a quarter of that position sold",
+    "close": "the rest of it sold",
+    "withdraw": "10 dollars out of an account without positions, to its owner",
+    "liquidate": "one account, for a keeper's account that already has collateral: the dearest of a partial, a full "
+    "and a bankrupt one",
+    "liquidate_each_more": f"liquidateMany: the mean of {MANY - 1} accounts beyond the first, rounded up, again the "
+    "dearest of the three",
+}
+
+
+def account(role: str, sub: int = 0) -> int:
+    return account_id(ROLES[role], sub)
+
+
+@dataclass(frozen=True)
+class Market:
+    """A market that is warm, on a node of one's own."""
+
+    sandbox: ChainSandbox
+
+    def gas(self, role: str, function: str, *args: Any) -> int:
+        used = self.sandbox.transact("clearinghouse", function, *args, sender=ROLES[role]).gas_used
+        assert used is not None
+        return used
+
+    def buy(self, role: str, size: int, sub: int = 0) -> int:
+        limit = ANY_PRICE if size > 0 else 0
+        return self.gas(role, "trade", account(role, sub), 0, size, limit)
+
+    def wait(self, *, price: int) -> None:
+        """A minute passes and the feeds say something new."""
+        self.sandbox.set_time(self.sandbox.timestamp + MINUTE)
+        push_price(self.sandbox, ETH, price * UNIT)
+
+    def warm_up(self) -> None:
+        """Everyone who acts has collateral, and both sides have open interest."""
+        set_up(self.sandbox)
+        for role in ("trader", "counterparty", "whale", "keeper"):
+            self.gas(role, "deposit", account(role), 1_000 * DOLLAR)
+        self.buy("whale", UNIT)
+        self.buy("counterparty", -UNIT * 3 // 2)
+        self.wait(price=4_001)
+
+
+def trading(market: Market) -> dict[str, int]:
+    """One position's life."""
+    found = {"deposit": market.gas("trader", "deposit", account("trader"), 100 * DOLLAR)}
+    market.wait(price=4_002)
+    found["open"] = market.buy("trader", UNIT)
+    market.wait(price=4_003)
+    found["reduce"] = market.buy("trader", -UNIT // 4)
+    market.wait(price=4_001)
+    found["close"] = market.buy("trader", -UNIT * 3 // 4)
+    market.wait(price=4_002)
+    found["withdraw"] = market.gas("trader", "withdraw", account("trader"), 10 * DOLLAR, ROLES["trader"])
+    return found
+
+
+def liquidations(market: Market) -> tuple[dict[str, int], dict[str, int]]:
+    """The first and each further liquidated account, by how far the price fell."""
+    accounts = tuple(account("trader", sub) for sub in range(1, MANY + 1))
+    for sub in range(1, MANY + 1):
+        market.gas("trader", "deposit", accounts[sub - 1], 100 * DOLLAR)
+        market.buy("trader", UNIT, sub)
+    single: dict[str, int] = {}
+    further: dict[str, int] = {}
+    for name, price in FALLS.items():
+        with market.sandbox.rolled_back():
+            market.wait(price=price)
+            with market.sandbox.rolled_back():
+                single[name] = market.gas("keeper", "liquidate", accounts[0], 0)
+            with market.sandbox.rolled_back():
+                one = market.gas("keeper", "liquidate_many", 0, accounts[:1])
+            many = market.gas("keeper", "liquidate_many", 0, accounts)
+            further[name] = -((one - many) // (MANY - 1))
+    return single, further
+
+
+def measure() -> dict[str, Any]:
+    """The figures of docs/gas.json, measured now."""
+    with AnvilNode.start(find_anvil(), port=0, timestamp=START) as node:
+        market = Market(ChainSandbox(node.url))
+        market.warm_up()
+        with market.sandbox.rolled_back():
+            found = trading(market)
+        single, further = liquidations(market)
+    found["liquidate"] = max(single.values())
+    found["liquidate_each_more"] = max(further.values())
+    cases = {"liquidate": single, "liquidate_each_more": further}
+    return {**found, "notes": {**NOTES, "cases": cases}}
+
+
+def render(figures: dict[str, Any]) -> str:
+    return json.dumps(figures, indent=2, sort_keys=True) + "\n"
+
+
+def check(measured: dict[str, Any]) -> str | None:
+    """What is wrong with the checked-in report, in a sentence."""
+    if not REPORT.is_file():
+        return "docs/gas.json is missing: run python scripts/gas_report.py."
+    known = json.loads(REPORT.read_text(encoding="utf-8"))
+    for name in sorted(measured.keys() | known.keys()):
+        if known.get(name) != measured.get(name):
+            return (
+                f"docs/gas.json says {known.get(name)} for {name}, but it is {measured.get(name)}: "
+                "run python scripts/gas_report.py."
+            )
+    return None
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Measure what the actions cost.")
+    parser.add_argument("--check", action="store_true", help="compare with docs/gas.json and write nothing")
+    args = parser.parse_args()
+    measured = measure()
+    if args.check:
+        complaint = check(measured)
+        if complaint:
+            print(complaint, file=sys.stderr)
+        return 1 if complaint else 0
+    REPORT.parent.mkdir(exist_ok=True)
+    REPORT.write_text(render(measured), encoding="utf-8")
+    print(render(measured), end="")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,149 @@
+"""The keeper on the model and on bytecode."""
+
+from __future__ import annotations
+
+import pytest
+
+from perpkit.backend import Sandbox
+from perpkit.keeper.decide import Deleverage, Liquidate
+from perpkit.keeper.keeper import Keeper
+from perpkit.market_setup import DEFAULT_MARKETS, DOLLAR, ROLES, UNIT, MarketSetup, set_up
+from perpkit.model.book import SequenceGap
+from perpkit.model.events import Traded
+from perpkit.model.types import account_id
+from perpkit.scenarios.story import Stage
+from perpkit.state import book_agrees, read_state
+
+
+@pytest.fixture(params=["model", "revm"])
+def stage(request: pytest.FixtureRequest) -> Stage:
+    """A market of its own for each test."""
+    return Stage(new_sandbox(request.param))
+
+
+def new_sandbox(name: str) -> Sandbox:
+    from perpkit.devnet.sandboxes import open_sandbox
+
+    return open_sandbox(name, timestamp=1_700_000_000).__enter__()
+
+
+def test_a_keeper_leaves_healthy_accounts_alone(stage: Stage) -> None:
+    """Nothing is sent while nobody is below maintenance margin."""
+    stage.deposit("trader", 1_000)
+    stage.trade("trader", "ETH-USD", milli=1_000)
+    report = stage.price("ETH-USD", 3_900)
+
+    assert report.transactions == 0
+
+
+def test_a_keeper_that_missed_an_event_says_so(stage: Stage) -> None:
+    """A gap in a market's sequence is never papered over."""
+    stage.deposit("trader", 1_000)
+    receipt = stage.trade("trader", "ETH-USD", milli=1_000)
+    again = next(event for event in receipt.events if isinstance(event, Traded))
+    stage.keeper.sync()
+
+    with pytest.raises(SequenceGap, match="ETH-USD is missing: expected number 3, found 2"):
+        stage.keeper.book.apply(again, receipt.timestamp)
+
+
+def test_everybody_below_maintenance_is_liquidated_in_one_step_and_nobody_else(stage: Stage) -> None:
+    """Ten accounts of rising margin on one ether each; at 3,800 those with less than 200 + 1 % are gone or reduced."""
+    for sub in range(10):
+        stage.deposit("trader", 100 + 25 * sub, sub=sub)
+        stage.trade("trader", "ETH-USD", milli=1_000, sub=sub)
+    report = stage.price("ETH-USD", 3_800)
+
+    touched = {event.account & 0xFF for event in report.liquidations}
+    # Equity is the margin less 2 of fee and 200 of loss; maintenance margin is 38: margins below 240 go.
+    assert touched == {0, 1, 2, 3, 4, 5}
+    assert report.transactions == 1
+    assert stage.keeper.step().transactions == 0
+
+
+def test_a_cross_account_is_liquidated_until_it_is_healthy(stage: Stage) -> None:
+    """Two positions in one account: the heavier one goes first, and that is enough."""
+    stage.deposit("trader", 1_000)
+    stage.trade("trader", "ETH-USD", milli=5_000)
+    stage.trade("trader", "SOL-USD", milli=20_000)
+    report = stage.price("ETH-USD", 3_860)
+
+    assert [event.market for event in report.liquidations] == [0]
+    assert not stage.view("trader").liquidatable
+
+
+def test_a_gap_ends_in_insurance_deficit_and_deleveraging() -> None:
+    """A fund of 1,000 dollars, a 45x long and a short against it, and a price that falls by 30 % at once."""
+    stage = Stage(new_sandbox("model"), MarketSetup(DEFAULT_MARKETS, insurance=1_000 * DOLLAR))
+    stage.deposit("trader", 1_000)
+    stage.trade("trader", "ETH-USD", milli=11_250)
+    stage.deposit("counterparty", 20_000)
+    stage.trade("counterparty", "ETH-USD", milli=-10_000)
+    report = stage.price("ETH-USD", 2_800)
+
+    (liquidation,) = report.liquidations
+    (winner,) = report.deleveragings
+    assert liquidation.result.covered > 0
+    assert liquidation.result.deficit > 0
+    assert winner.account == account_id(ROLES["counterparty"])
+    assert winner.result.haircut == liquidation.result.deficit
+    assert winner.result.deficit == 0
+    # Only as much of the winner's position is closed as recovers the deficit.
+    assert winner.position.size != 0
+    assert all(stage.watchman.laws.values())
+
+
+def test_decisions_are_the_same_for_the_same_book(stage: Stage) -> None:
+    """Deciding changes nothing and asks no one."""
+    for sub in range(4):
+        stage.deposit("trader", 100, sub=sub)
+        stage.trade("trader", "ETH-USD", milli=1_000, sub=sub)
+    idle = Keeper(stage.sandbox, ROLES["operator"], batch=3)
+    stage.keeper.step = lambda: None  # type: ignore[method-assign, assignment, return-value]
+    stage.price("ETH-USD", 3_800)
+    idle.sync()
+
+    accounts = [account_id(ROLES["trader"], sub) for sub in range(4)]
+    # Premium makes a later entry dearer, so the last who came is worst off.
+    assert idle.decide() == idle.decide()
+    assert sorted(a for act in idle.decide() if isinstance(act, Liquidate) for a in act.accounts) == sorted(accounts)
+    assert [len(act.accounts) for act in idle.decide()] == [3, 1]
+    assert not [act for act in idle.decide() if isinstance(act, Deleverage)]
+
+
+def test_a_keepers_book_is_what_the_contracts_hold(stage: Stage) -> None:
+    """Events alone tell the whole state, to the last digit."""
+    stage.deposit("trader", 5_000)
+    stage.trade("trader", "ETH-USD", milli=30_000)
+    stage.deposit("counterparty", 5_000)
+    stage.trade("counterparty", "BTC-USD", milli=-400)
+    stage.act("trader", "settle", account_id(ROLES["trader"]), 0)
+    stage.price("ETH-USD", 3_880)
+    stage.price("BTC-USD", 110_000)
+    stage.act("governor", "collect_fees", 0)
+    stage.keeper.sync()
+
+    state = read_state(stage.sandbox, accounts=stage.keeper.book.accounts, owners=ROLES.values())
+    assert book_agrees(stage.keeper.book, state)
+
+
+def test_a_market_without_a_price_is_left_out_and_the_others_go_on() -> None:
+    """Feeds of one market that went stale do not stop liquidations in another."""
+    stage = Stage(new_sandbox("model"))
+    stage.deposit("trader", 100)
+    stage.trade("trader", "ETH-USD", milli=1_000)
+    stage.sandbox.set_time(stage.sandbox.timestamp + 7_200)
+    spec = DEFAULT_MARKETS[0]
+    from perpkit.market_setup import push_price
+
+    push_price(stage.sandbox, spec, 3_800 * UNIT)
+
+    assert len(stage.keeper.step().liquidations) == 1
+
+
+def test_a_fresh_set_up_needs_nothing() -> None:
+    """A keeper on an empty market has an empty book and nothing to do."""
+    sandbox = new_sandbox("model")
+    set_up(sandbox)
+
+    assert Keeper(sandbox, ROLES["keeper"]).step().transactions == 0

@@ -1,0 +1,73 @@
+"""Real signatures are taken by the bytecode, and by nobody else's account."""
+
+from __future__ import annotations
+
+import pytest
+from eth_account import Account
+
+from parity.keys import key_of
+from perpkit.chain.signing import sign_permit, sign_set_operator
+from perpkit.market_setup import ROLES, set_up
+from perpkit.model.errors import ERC2612InvalidSigner, InvalidSignature
+from perpkit.model.events import Approval, OperatorSet
+from perpkit.revm import CHAIN_ID, RevmBackend
+
+START = 1_800_000_000
+TRADER, OPERATOR, OUTSIDER = ROLES["trader"], ROLES["operator"], ROLES["outsider"]
+
+
+@pytest.fixture(scope="module")
+def backend() -> RevmBackend:
+    backend = RevmBackend(timestamp=START)
+    set_up(backend)
+    return backend
+
+
+@pytest.mark.parametrize("role", sorted(ROLES))
+def test_the_keys_are_those_of_the_roles(role: str) -> None:
+    """The mnemonic gives every role its address."""
+    assert Account.from_key(key_of(ROLES[role])).address.lower() == ROLES[role]
+
+
+def test_a_permit_lets_a_spender_take_tokens(backend: RevmBackend) -> None:
+    """The owner's permit counts; the same one signed by somebody else does not."""
+    token, spender = backend.deployed["token"].address, backend.deployed["pool"].address
+
+    def permit(signer: str) -> tuple[int, bytes, bytes]:
+        return sign_permit(
+            key_of(signer),
+            token=token,
+            owner=TRADER,
+            spender=spender,
+            value=5,
+            nonce=0,
+            deadline=START,
+            chain_id=CHAIN_ID,
+        )
+
+    with pytest.raises(ERC2612InvalidSigner) as refused:
+        backend.transact("token", "permit", TRADER, spender, 5, START, *permit(OUTSIDER), sender=OPERATOR)
+    assert refused.value == ERC2612InvalidSigner(OUTSIDER, TRADER)
+    receipt = backend.transact("token", "permit", TRADER, spender, 5, START, *permit(TRADER), sender=OPERATOR)
+    assert receipt.events == (Approval(TRADER, spender, 5),)
+
+
+def test_an_owner_approves_an_operator_by_signature(backend: RevmBackend) -> None:
+    """Whoever carries the signature to the house: it counts once, and for these values only."""
+    signature = sign_set_operator(
+        key_of(TRADER),
+        clearinghouse=backend.deployed["clearinghouse"].address,
+        owner=TRADER,
+        operator=OPERATOR,
+        approved=True,
+        nonce=0,
+        deadline=START,
+        chain_id=CHAIN_ID,
+    )
+    call = ("clearinghouse", "set_operator_by_signature")
+    with pytest.raises(InvalidSignature):
+        backend.transact(*call, TRADER, OUTSIDER, True, START, signature, sender=OUTSIDER)
+    receipt = backend.transact(*call, TRADER, OPERATOR, True, START, signature, sender=OUTSIDER)
+    assert receipt.events == (OperatorSet(TRADER, OPERATOR, True),)
+    with pytest.raises(InvalidSignature):
+        backend.transact(*call, TRADER, OPERATOR, True, START, signature, sender=OUTSIDER)
