@@ -88,7 +88,7 @@ $(APE_READY): requirements/ape.txt pyproject.toml | $(MAIN_READY)
 
 $(TOOLS_READY): package-lock.json
 	@if command -v npm >/dev/null; then \
-		npm ci --ignore-scripts --no-audit --no-fund && touch $@; \
+		npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier && touch $@; \
 	else \
 		echo "There is no npm here: the contracts cannot be compiled, which only their tests need."; \
 	fi

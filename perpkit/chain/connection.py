@@ -12,7 +12,7 @@ from web3 import Web3
 
 from perpkit.abi.artifacts import load_artifact
 from perpkit.abi.codec import CodecError, decode_error, decode_log, decode_result, encode_call
-from perpkit.backend import Deployed, Receipt
+from perpkit.backend import Deployed, Receipt, TimedEvent
 from perpkit.chain.answers import contract_error, to_bytes, to_hex, to_int, to_mapping
 from perpkit.chain.errors import (
     BadAnswer,
@@ -26,6 +26,7 @@ from perpkit.chain.errors import (
 )
 from perpkit.chain.json_rpc import JsonRpc
 from perpkit.chain.keys import Secret, check_dev_key, signer_from_key
+from perpkit.chain.logs import events_since
 from perpkit.chain.manifest import Manifest
 from perpkit.chain.provider import HardenedProvider
 from perpkit.chain.transactions import Limits, Transactions
@@ -118,6 +119,10 @@ class ChainBackend:
     def close(self) -> None:
         """Closes the connection; the next call opens it again."""
         self.rpc.close()
+
+    def events_since(self, cursor: int) -> tuple[tuple[TimedEvent, ...], int]:
+        """All events from block `cursor` on, and the cursor after them."""
+        return events_since(self.rpc, self._by_address, cursor)
 
     # READING
 

@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from perpkit.abi.codec import decode_error, decode_log, decode_result, encode_call, encode_constructor
+from perpkit.abi.codec import decode_error, decode_result, encode_call, encode_constructor
 from perpkit.backend import Deployed, Receipt, TimedEvent
 from perpkit.chain.errors import ChainError, RpcError
 from perpkit.chain.json_rpc import JsonRpc
+from perpkit.chain.logs import decode, events_since
 from perpkit.model.errors import Reverted
-from perpkit.model.events import Event
 from perpkit.model.types import ZERO_ADDRESS, Address
 
 LOCAL_CHAIN_IDS = (31337, 1337)
@@ -83,7 +83,7 @@ class ChainSandbox:
         target = self._deployed[label]
         data = _hex(encode_call(target.contract, function, args))
         receipt = self._send({"from": sender, "to": target.address, "data": data})
-        events = tuple(event for log in receipt["logs"] if (event := self.decode(log)))
+        events = tuple(event for log in receipt["logs"] if (event := decode(log, self._by_address)))
         return Receipt(
             events=events,
             timestamp=self._time_of(receipt),
@@ -93,16 +93,8 @@ class ChainSandbox:
         )
 
     def events_since(self, cursor: int) -> tuple[tuple[TimedEvent, ...], int]:
-        """A cursor is a block number. One request: where nothing was said, the cursor stays."""
-        wanted = {"fromBlock": hex(cursor), "toBlock": "latest", "address": list(self._by_address)}
-        try:
-            logs = self.rpc.call("eth_getLogs", wanted)
-        except RpcError as error:
-            if "OutOfRange" in error.message:  # the cursor's block is not mined yet
-                return (), cursor
-            raise
-        events = tuple((int(log["blockTimestamp"], 16), event) for log in logs if (event := self.decode(log)))
-        return events, int(logs[-1]["blockNumber"], 16) + 1 if logs else cursor
+        """A cursor is a block number."""
+        return events_since(self.rpc, self._by_address, cursor)
 
     def action(self, label: str, function: str, *args: Any) -> Any:
         return encode_call(self._deployed[label].contract, function, args)
@@ -125,14 +117,6 @@ class ChainSandbox:
             if not self.rpc.call("evm_revert", snapshot):
                 raise ChainError("the node no longer knows the snapshot that it should return to.")
             self._funded.clear()
-
-    def decode(self, log: Mapping[str, Any]) -> Event | None:
-        """The event of a log, if it is of one of the market's contracts."""
-        deployed = self._by_address.get(str(log["address"]).lower())
-        if deployed is None:
-            return None
-        topics = [bytes.fromhex(topic[2:]) for topic in log["topics"]]
-        return decode_log(deployed.contract, topics, bytes.fromhex(log["data"][2:]))
 
     def _remember(self, deployed: Deployed) -> None:
         self._deployed[deployed.label] = self._by_address[deployed.address] = deployed

@@ -12,9 +12,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from perpkit.candles import Candle, crash_candles, read_candles
+from perpkit.cli.as_json import print_json
 from perpkit.cli.failure import REFUSED, Usage
 from perpkit.cli.options import JsonOption
-from perpkit.cli.output import print_facts, print_json, stdout
+from perpkit.cli.output import print_facts, stdout
 from perpkit.devnet.sandboxes import BACKENDS, UnknownBackend, open_sandbox
 from perpkit.market_setup import DEFAULT_MARKETS, UNIT
 from perpkit.replay import Replay, ReplayConfig, ReplayResult, sandbox_start

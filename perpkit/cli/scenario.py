@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
+from perpkit.cli.as_json import print_json
 from perpkit.cli.failure import REFUSED
 from perpkit.cli.options import JsonOption
-from perpkit.cli.output import money, price, print_json, size, stdout, table
+from perpkit.cli.output import money, price, size, stdout, table
 from perpkit.devnet.sandboxes import open_sandbox
 from perpkit.scenarios import crash
 from perpkit.scenarios.story import STORY_START, Step, StoryResult

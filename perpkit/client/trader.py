@@ -235,7 +235,7 @@ class Trader:
         """How a withdrawal would leave the account, or the very error that it would raise."""
         money = to_units("amount", amount, self.reader.decimals)
         account = self._account(source, "source")
-        view = self.backend.call("lens", "preview_withdraw", account, money, sender=self.address)
+        view = self.backend.call("lens", "preview_withdraw", account, money)
         return self.reader.account_infos([view])[0]
 
     def move_margin(self, amount: Amount | None = None, *, source: str | int, target: str | int) -> MoneyResult:
@@ -274,7 +274,7 @@ class Trader:
     def preview_liquidate(self, *, owner: str, market: str, isolated: bool | None = None) -> LiquidatePreview:
         """What a liquidation would do, or the very error that it would raise."""
         info, account, _ = self._find(market, isolated, to_address("owner", owner))
-        raw, view = self.backend.call("lens", "preview_liquidation", account, info.id, sender=self.address)
+        raw, view = self.backend.call("lens", "preview_liquidation", account, info.id)
         return LiquidatePreview(**self._liquidation(info, raw, self.reader.account_infos([view])[0]))
 
     # PLANNING
@@ -510,9 +510,7 @@ class Trader:
 
     def _tried(self, plan: _Plan) -> tuple[TradeResult, AccountInfo]:
         if plan.fund == NONE:
-            raw, view = self.backend.call(
-                "lens", "preview_trade", plan.account, plan.market.id, plan.delta, plan.limit, sender=self.address
-            )
+            raw, view = self.backend.call("lens", "preview_trade", plan.account, plan.market.id, plan.delta, plan.limit)
             return raw, self.reader.account_infos([view])[0]
         steps: list[Call] = self._approval(plan.approve) + plan.steps()
         then = [("lens", "account", plan.account)]

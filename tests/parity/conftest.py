@@ -1,12 +1,13 @@
-"""Options of the parity walk."""
+"""Options of the parity walk. Pytest knows them when given this folder; PERPKIT_WALK_STEPS works from anywhere."""
 
 from __future__ import annotations
 
-import os
-
 import pytest
+
+from parity.seeds import WALK_STEPS
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    default = int(os.environ.get("PERPKIT_WALK_STEPS", "22000"))
-    parser.addoption("--walk-steps", type=int, default=default, help="steps of the parity walk, over all situations")
+    parser.addoption(
+        "--walk-steps", type=int, default=WALK_STEPS, help="steps of the parity walk, all situations together"
+    )

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from parity import walk as walking
-from parity.seeds import seeded
+from parity.seeds import WALK_STEPS, seeded
 from parity.walk import SITUATIONS, Divergence, Outcome, Walk, diverges, replay, shrink, wander
 from perpkit.model import perp_math
 
@@ -131,7 +131,7 @@ def legs(steps: int) -> list[tuple[str, int, int]]:
 
 def test_the_walk(request: pytest.FixtureRequest) -> None:
     """From every situation, thousands of steps leave both sides equal, and the deep states have been there."""
-    steps = request.config.getoption("--walk-steps")
+    steps = request.config.getoption("--walk-steps", default=WALK_STEPS)
     outcomes: Counter[Outcome] = Counter()
     for situation, number, length in legs(steps):
         outcomes += wander(situation, seeded("walk", situation, number), length).outcomes
