@@ -9,6 +9,7 @@ import getpass
 import ipaddress
 import json
 import os
+import re
 import stat
 import tempfile
 from collections.abc import Callable
@@ -25,6 +26,8 @@ from perpkit.model.types import Address
 VARIABLE = "PERPKIT_KEY"
 TEST_MNEMONIC = "test test test test test test test test test test test junk"
 LOCAL_CHAIN_IDS = (31337, 1337)
+
+_KEY = re.compile(r"(0x)?[0-9a-fA-F]{64}")
 
 # The accounts 0 to 19 of the mnemonic, which local nodes fund.
 DEV_ADDRESSES: tuple[Address, ...] = (
@@ -71,7 +74,7 @@ def signer_from_key(key: str | Secret) -> LocalAccount:
     """The account of a private key of 32 bytes in hexadecimal."""
     secret = key if isinstance(key, Secret) else Secret(key)
     del key
-    signer = _try(lambda: Account.from_key(secret.reveal().strip()))
+    signer = _try(lambda: _account(secret.reveal()))
     if signer is None:
         raise BadKey("a key is 64 hexadecimal digits, with or without 0x")
     return signer
@@ -81,7 +84,7 @@ def signer_from_environment(variable: str = VARIABLE) -> LocalAccount | None:
     """The account of the key in an environment variable; None when there is none."""
     if not os.environ.get(variable):
         return None
-    signer = _try(lambda: Account.from_key(os.environ[variable].strip()))
+    signer = _try(lambda: _account(os.environ[variable]))
     if signer is None:
         raise BadKey(f"what is in {variable} is not 64 hexadecimal digits, with or without 0x")
     return signer
@@ -166,6 +169,14 @@ def _read_private(path: Path) -> Secret:
     except UnicodeDecodeError:
         pass
     raise BadKey(f"{path} is not text")
+
+
+def _account(key: str) -> LocalAccount:
+    # eth-account would take an odd number of digits too, and make another key of them.
+    if not _KEY.fullmatch(key.strip()):
+        raise ValueError
+    account: LocalAccount = Account.from_key(key.strip())
+    return account
 
 
 def _try(make: Callable[[], Any]) -> LocalAccount | None:

@@ -109,12 +109,12 @@ def _stopped_by_signals() -> Iterator[None]:
 
 @contextmanager
 def _starting() -> Iterator[Progress]:
-    """Shows on stderr what the start is about: a spinner on a terminal, lines elsewhere."""
+    """Shows on stderr what takes its time: a spinner on a terminal, a line for each slow step elsewhere."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield lambda words: console.print(f"{words} …", highlight=False, soft_wrap=True)
         return
-    with console.status("starting") as status:
+    with console.status("starting the devnet …") as status:
         yield lambda words: status.update(f"{words} …")
 
 

@@ -57,10 +57,20 @@ def report_failure(error: Exception, *, as_json: bool) -> int:
 
 def exit_code(error: Exception) -> int:
     """2 when the caller has to write something else, 1 when the world has to change."""
-    if isinstance(error, _ParserError):
+    if isinstance(error, _ParserError) or type(error).__name__ == "BadRpcUrl":
         return USAGE
     # Everywhere in perpkit an input that makes no sense is a ValueError too.
-    return USAGE if isinstance(error, ValueError) and _is_ours(error) else REFUSED
+    wrong = isinstance(error, ValueError) and _is_ours(error) and not _is_of_the_moment(error)
+    return USAGE if wrong else REFUSED
+
+
+def _is_of_the_moment(error: ValueError) -> bool:
+    """Whether the same input would make sense at another time: with a position there, or with money."""
+    from perpkit.client.errors import AmbiguousPosition, BadPosition, NothingToMove, PreviewUnavailable
+
+    if isinstance(error, AmbiguousPosition):  # which --isolated or --cross settles
+        return False
+    return isinstance(error, BadPosition | NothingToMove | PreviewUnavailable)
 
 
 def sentence(error: Exception) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from eth_account.signers.local import LocalAccount
 
 from perpkit.chain.connection import ChainBackend
+from perpkit.chain.errors import RpcTransportError
 from perpkit.chain.keys import signer_from_environment, signer_from_keystore, signer_from_role
 from perpkit.cli.failure import Usage
 from perpkit.cli.output import short_address
@@ -21,6 +22,18 @@ from perpkit.model.types import Address
 DEFAULT_ROLE = "trader"
 
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
+
+
+class NobodyAnswers(Exception):
+    """No node answers at `endpoint`, for the given `reason`."""
+
+    def __init__(self, endpoint: str, reason: str) -> None:
+        super().__init__(endpoint, reason)
+        self.endpoint = endpoint
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"no node answers at {self.endpoint} ({self.reason}): start `perpkit devnet`, or name a node in --rpc."
 
 
 @dataclass(frozen=True)
@@ -70,7 +83,7 @@ class Acting:
 
 def connect(*, manifest: Path | None, rpc: str | None) -> Session:
     """The market, for reading."""
-    return _session(ChainBackend.connect(manifest, rpc_url=rpc))
+    return _session(_reach(manifest, rpc))
 
 
 def connect_as(
@@ -84,8 +97,15 @@ def connect_as(
 ) -> Acting:
     """The market, for acting as a role, with a key file, with the key in PERPKIT_KEY or, else, as the default role."""
     signer = _signer(role, keystore, password_file, default_role)
-    backend = ChainBackend.connect(manifest, rpc_url=rpc, signer=signer)
+    backend = _reach(manifest, rpc, signer)
     return Acting(_session(backend), Trader(backend, backend.address))
+
+
+def _reach(manifest: Path | None, rpc: str | None, signer: LocalAccount | None = None) -> ChainBackend:
+    try:
+        return ChainBackend.connect(manifest, rpc_url=rpc, signer=signer)
+    except RpcTransportError as error:
+        raise NobodyAnswers(error.endpoint, error.reason) from error
 
 
 def _session(backend: ChainBackend) -> Session:

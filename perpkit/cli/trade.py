@@ -37,7 +37,11 @@ app = typer.Typer()
 AmountArgument = Annotated[Decimal, typer.Argument(parser=decimal, metavar="AMOUNT", help="In dollars.")]
 
 
-@app.command("deposit")
+# So that -5 reaches the check of amounts instead of being taken for an option.
+_NEGATIVE_NUMBERS = {"ignore_unknown_options": True}
+
+
+@app.command("deposit", context_settings=_NEGATIVE_NUMBERS)
 def deposit(
     amount: AmountArgument,
     to: Annotated[str, typer.Option(help="cross, or the market of an isolated account.")] = "cross",
@@ -53,7 +57,7 @@ def deposit(
     _say_moved(acting, "deposited", acting.trader.deposit(amount, to=to), as_json)
 
 
-@app.command("withdraw")
+@app.command("withdraw", context_settings=_NEGATIVE_NUMBERS)
 def withdraw(
     amount: Annotated[
         Decimal | None, typer.Argument(parser=decimal, metavar="[AMOUNT]", help="In dollars; or use --all.")

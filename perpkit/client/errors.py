@@ -146,7 +146,7 @@ class PositionExists(BadPosition):
         self.symbol, self.side, self.where = symbol, side, where
 
     def __str__(self) -> str:
-        return f"There is already a {self.where} {self.side} position in {self.symbol}; use add, reduce or close."
+        return f"There is already a {self.side} {self.where} position in {self.symbol}; use add, reduce or close."
 
 
 class NoOpenPosition(BadPosition):

@@ -6,7 +6,7 @@ with 18 digits. A conversion inward is exact or refused; outward it is always ex
 
 from __future__ import annotations
 
-from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal, InvalidOperation
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal, Inexact, InvalidOperation, Overflow
 from fractions import Fraction
 
 from perpkit.client.errors import NotANumber, NotPositive, TooPrecise
@@ -19,6 +19,9 @@ QUANTUM_DIGITS = 36
 
 # Room for every number of the ledger; Decimal's usual 28 digits would silently round a large one.
 _EXACT = Context(prec=200)
+# Refuses a number that has no room instead of rounding it.
+_STRICT = Context(prec=200, traps=[InvalidOperation, Overflow, Inexact])
+_FAR = 90
 
 
 # OUTWARD: exact
@@ -45,10 +48,11 @@ def number(name: str, value: Amount) -> Decimal:
             f"{name} is the {kind} {value!r:.60}; pass Decimal, int or text, for example Decimal('{value!s:.40}')."
         )
     try:
-        found = _EXACT.create_decimal(value)
-    except InvalidOperation:
+        found = _STRICT.create_decimal(value)
+    except ArithmeticError:
         raise NotANumber(name, value) from None
-    if not found.is_finite():
+    # Nothing on a ledger has that many digits, and a fraction of a billion digits would take all memory.
+    if not found.is_finite() or abs(found.adjusted()) > _FAR:
         raise NotANumber(name, value)
     return found
 

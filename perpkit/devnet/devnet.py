@@ -76,16 +76,13 @@ class Devnet:
     ) -> Devnet:
         """Finds (or installs) Anvil, starts it, sets the market up and writes the manifest.
 
-        `port` 0 picks a free one; `manifest` None writes none; `progress` gets a few words before each slow step.
+        `port` 0 picks a free one; `manifest` None writes none; `progress` gets a few words before anything slow.
         Raises `DevnetError`.
         """
         _check_chain_id(chain_id)
-        progress("looking for Anvil")
         binary = find_anvil(anvil, install=install, progress=progress)
-        progress("starting Anvil")
         node = AnvilNode.start(binary, timestamp=timestamp, port=port, chain_id=chain_id, allow_origin=allow_origin)
         try:
-            progress("deploying the contracts and seeding the market")
             net = cls(node, setup, clock)
             if manifest is not None:
                 net.write_manifest(manifest)
