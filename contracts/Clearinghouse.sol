@@ -302,7 +302,7 @@ contract Clearinghouse is IClearinghouse, MarketLedger {
 
     /// @inheritdoc IClearinghouse
     function fundingIndexOf(uint16 market, int256 mark) external view returns (int256) {
-        return _fundingIndex(_markets[market], mark);
+        return _fundingIndex(_activeMarket(market, 0), mark);
     }
 
     /// @inheritdoc IClearinghouse

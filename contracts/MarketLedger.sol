@@ -147,10 +147,10 @@ abstract contract MarketLedger is IMarketLedger, MarginVault {
         int256 size = int256(position.size).abs() * sign;
         int256 basis = PerpMath.basisOf(position.size, position.cost, position.fundingIndex) * sign;
         if (position.size > 0) {
-            state.longOi = uint96((int256(uint256(state.longOi)) + size).toUnsigned());
+            state.longOi = (int256(uint256(state.longOi)) + size).toOpenInterest();
             state.longBasis += basis;
         } else if (position.size < 0) {
-            state.shortOi = uint96((int256(uint256(state.shortOi)) + size).toUnsigned());
+            state.shortOi = (int256(uint256(state.shortOi)) + size).toOpenInterest();
             state.shortBasis += basis;
         }
     }

@@ -52,7 +52,7 @@ abstract contract MarketRegistry is MarketLedger {
     }
 
     /// @dev {documentation: IClearinghouse}
-    function collectFees(uint16 market) external returns (uint256 amount) {
+    function collectFees(uint16 market) external nonReentrant returns (uint256 amount) {
         // AUTHORIZE
         Market storage m = _activeMarket(market, 0);
         amount = m.state.protocolFees;
@@ -70,10 +70,10 @@ abstract contract MarketRegistry is MarketLedger {
         uint256 unit = uint256(FixedMath.UNIT);
         if (params.imr > unit || params.imr <= params.mmr) revert InvalidParameter("imr");
         if (params.mmr < params.penaltyRate || params.mmr == 0) revert InvalidParameter("mmr");
-        if (params.takerFee * 10 > unit) revert InvalidParameter("takerFee");
-        if (params.makerFee * 10 > unit) revert InvalidParameter("makerFee");
+        if (uint256(params.takerFee) * 10 > unit) revert InvalidParameter("takerFee");
+        if (uint256(params.makerFee) * 10 > unit) revert InvalidParameter("makerFee");
         if (uint256(params.insuranceShare) + params.protocolShare > unit) revert InvalidParameter("insuranceShare");
-        if (params.maxFundingRate * 10 > unit) revert InvalidParameter("maxFundingRate");
+        if (uint256(params.maxFundingRate) * 10 > unit) revert InvalidParameter("maxFundingRate");
         if (params.poolReserveFactor > unit) revert InvalidParameter("poolReserveFactor");
         if (params.skewScale == 0) revert InvalidParameter("skewScale");
         if (params.maxOpenInterest > params.skewScale) revert InvalidParameter("maxOpenInterest");

@@ -13,6 +13,8 @@ contract PriceOracle is IPriceOracle, Ownable2Step {
     using FixedMath for int256;
 
     uint256 public constant MAX_FEEDS = 9;
+    /// @dev Several times what Chainlink's proxies need.
+    uint256 private constant FEED_GAS = 250_000;
 
     /// @dev One slot. The first feed of a market also carries how all of them are read.
     struct Feed {
@@ -107,18 +109,30 @@ contract PriceOracle is IPriceOracle, Ownable2Step {
     /// @dev What a feed says, as `price << 40 | updatedAt`, or zero when it has nothing to say that counts: it reverts,
     /// is not positive, leaves the supported range, is too old, or comes from the future.
     function _read(address aggregator, uint8 decimals, uint256 heartbeat) private view returns (uint256) {
-        try IAggregatorV3(aggregator).latestRoundData() returns (
-            uint80, int256 answer, uint256, uint256 updatedAt, uint80
-        ) {
-            unchecked {
-                if (answer <= 0 || answer > type(int128).max) return 0;
-                if (updatedAt == 0 || updatedAt > block.timestamp || block.timestamp - updatedAt > heartbeat) return 0;
-                answer = _scale(answer, decimals);
-                if (answer == 0 || answer > FixedMath.PRICE_MAX) return 0;
-                return (uint256(answer) << 40) | updatedAt;
+        (bool answered, int256 answer, uint256 updatedAt) = _latest(aggregator);
+        unchecked {
+            if (!answered || answer <= 0 || answer > type(int128).max) return 0;
+            if (updatedAt == 0 || updatedAt > block.timestamp || block.timestamp - updatedAt > heartbeat) return 0;
+            answer = _scale(answer, decimals);
+            if (answer == 0 || answer > FixedMath.PRICE_MAX) return 0;
+            return (uint256(answer) << 40) | updatedAt;
+        }
+    }
+
+    /// @dev `latestRoundData` of a feed that may do anything: revert, burn its gas, or answer too little or too much.
+    /// None of it may stand in the way of the other feeds.
+    function _latest(address aggregator) private view returns (bool answered, int256 answer, uint256 updatedAt) {
+        bytes4 selector = IAggregatorV3.latestRoundData.selector;
+        uint256 gasLimit = FEED_GAS;
+        assembly ("memory-safe") {
+            let answers := mload(0x40)
+            mstore(answers, selector)
+            let success := staticcall(gasLimit, aggregator, answers, 4, answers, 160)
+            answered := and(success, gt(returndatasize(), 159))
+            if answered {
+                answer := mload(add(answers, 32))
+                updatedAt := mload(add(answers, 96))
             }
-        } catch {
-            return 0;
         }
     }
 

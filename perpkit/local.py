@@ -57,7 +57,10 @@ class LocalBackend:
         target = getattr(self.contract(label), function.lower() if function.isupper() else function)
         if not callable(target):
             return target
-        return target(*args) if sender is None else target(*args, sender=sender)
+        if sender is None:
+            return target(*args)
+        with self.world.undone():
+            return target(*args, sender=sender)
 
     def transact(self, label: str, function: str, *args: Any, sender: Address) -> Receipt:
         first = len(self.world.events)
@@ -80,9 +83,11 @@ class LocalBackend:
     @contextmanager
     def rolled_back(self) -> Iterator[None]:
         timestamp = self.world.timestamp
-        with self.world.undone():
-            yield
-        self.world.timestamp = timestamp
+        try:
+            with self.world.undone():
+                yield
+        finally:
+            self.world.timestamp = timestamp
 
     def _twin(self, address: Address) -> Any:
         return self._contracts[address]

@@ -83,20 +83,22 @@ def market_params(*, imr: int, mmr: int, skew_scale: int, max_open_interest: int
     )
 
 
+# Open interest is bounded so that the average premium, half of it over the skew scale, stays below the fees of a round
+# trip: else who trades against himself and liquidates the losing half at the mark price could earn the premium.
 DEFAULT_MARKETS = (
     MarketSpec(
         "ETH-USD",
-        market_params(imr=200, mmr=100, skew_scale=1_000_000, max_open_interest=20_000),
+        market_params(imr=200, mmr=100, skew_scale=1_000_000, max_open_interest=1_600),
         price=4_000 * UNIT,
     ),
     MarketSpec(
         "BTC-USD",
-        market_params(imr=100, mmr=50, skew_scale=50_000, max_open_interest=1_000),
+        market_params(imr=100, mmr=50, skew_scale=50_000, max_open_interest=80),
         price=100_000 * UNIT,
     ),
     MarketSpec(
         "SOL-USD",
-        market_params(imr=500, mmr=250, skew_scale=20_000_000, max_open_interest=400_000),
+        market_params(imr=500, mmr=250, skew_scale=20_000_000, max_open_interest=32_000),
         price=200 * UNIT,
     ),
 )

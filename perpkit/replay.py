@@ -31,7 +31,7 @@ from perpkit.model import events as ev
 from perpkit.model.errors import PerpError
 from perpkit.model.laws import Moment, Watchman
 from perpkit.model.market_ledger import MAX_MARKETS
-from perpkit.model.types import account_id
+from perpkit.model.types import MarketParams, account_id
 from perpkit.population import Act, Agent, Population, make_agents
 from perpkit.state import book_agrees, digest, read_state
 
@@ -187,10 +187,10 @@ def specs_for(candles: Mapping[str, Sequence[Candle]]) -> tuple[MarketSpec, ...]
     return tuple(specs)
 
 
-def _params_at(price: int) -> Any:
-    """20x, with a skew scale of four billion dollars and open interest up to eighty million."""
-    base = max(4_000_000_000 * UNIT // price, 1)
-    return market_params(imr=500, mmr=250, skew_scale=min(base, 2**35), max_open_interest=min(base // 50, 2**34))
+def _params_at(price: int) -> MarketParams:
+    """20x, with a skew scale of four billion dollars and open interest up to 6.4 million, like the known ones."""
+    base = min(max(4_000_000_000 * UNIT // price, 625), 2**36)
+    return market_params(imr=500, mmr=250, skew_scale=base, max_open_interest=base * 16 // 10_000)
 
 
 def on_feed(price: int) -> int:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from roles import START
+from roles import MARKETS, START
 
 from perpkit.backend import Sandbox
 from perpkit.local import LocalBackend
-from perpkit.market_setup import set_up
+from perpkit.market_setup import MarketSetup, set_up
 
 
 @pytest.fixture(scope="session", params=["model", "revm"])
@@ -21,5 +21,5 @@ def perp_sandbox(request: pytest.FixtureRequest) -> Sandbox:
         from perpkit.revm import RevmBackend
 
         sandbox = RevmBackend(timestamp=START)
-    set_up(sandbox)
+    set_up(sandbox, MarketSetup(MARKETS))
     return sandbox

@@ -31,6 +31,12 @@ INT256_MIN, INT256_MAX = -(2**255), 2**255 - 1
 CHAIN_ID = 31337
 
 BASIS_POINT = UNIT // 10_000
+
+# The default markets with room for large positions, so that literal numbers stay round.
+ROOM = {"ETH-USD": 20_000, "BTC-USD": 1_000, "SOL-USD": 400_000}
+MARKETS = tuple(
+    replace(spec, params=replace(spec.params, max_open_interest=ROOM[spec.symbol] * UNIT)) for spec in DEFAULT_MARKETS
+)
 HOUR = 3600
 
 _ROLE_OF = {address: role for role, address in ROLES.items()}
@@ -71,7 +77,7 @@ class House:
     """Everything on one sandbox, with roles for senders, names for accounts and whole events for answers."""
 
     def __init__(
-        self, sandbox: Sandbox, *, specs: Sequence[MarketSpec] = DEFAULT_MARKETS, dollar: int = DOLLAR
+        self, sandbox: Sandbox, *, specs: Sequence[MarketSpec] = MARKETS, dollar: int = DOLLAR
     ) -> None:
         self.sandbox = sandbox
         self.specs = list(specs)

@@ -65,6 +65,17 @@ library FixedMath {
         return -mulDivFloor(-value, factor, denominator);
     }
 
+    /// @notice `numerator / denominator` in 1e18, rounded toward minus infinity and no further from zero than an int256
+    /// goes. {denominator > 0}
+    function ratio(int256 numerator, int256 denominator) internal pure returns (int256) {
+        (uint256 high, uint256 low) = Math.mul512(uint256(abs(numerator)), uint256(UNIT));
+        // A quotient of 2**255 or more: so large a ratio says nothing but "very much".
+        if ((high << 1) | (low >> 255) >= uint256(denominator)) {
+            return numerator < 0 ? -type(int256).max : type(int256).max;
+        }
+        return mulDivFloor(numerator, UNIT, denominator);
+    }
+
     /// @notice Whether `a * b > c * d`, exactly, for non-negative numbers.
     function productGreater(int256 a, int256 b, int256 c, int256 d) internal pure returns (bool) {
         (uint256 leftHigh, uint256 leftLow) = Math.mul512(uint256(a), uint256(b));
@@ -94,6 +105,12 @@ library FixedMath {
     function toSize(int256 value) internal pure returns (int128) {
         if (value > SIZE_MAX || value < -SIZE_MAX) revert SizeOutOfRange(value);
         return int128(value);
+    }
+
+    /// @notice `value`, refused when a side cannot have so much open interest. {base}
+    function toOpenInterest(int256 value) internal pure returns (uint96) {
+        if (value > SIZE_MAX || value < 0) revert SizeOutOfRange(value);
+        return uint96(uint256(value));
     }
 
     /// @notice `value`, refused when it is no price. {usd/base}

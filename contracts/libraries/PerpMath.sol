@@ -185,7 +185,7 @@ library PerpMath {
     function health(int256 equity, int256 maintenanceMargin) internal pure returns (int256) {
         unchecked {
             if (maintenanceMargin == 0) return type(int256).max;
-            return (equity * FixedMath.UNIT).mulDivFloor(FixedMath.UNIT, maintenanceMargin);
+            return (equity * FixedMath.UNIT).ratio(maintenanceMargin);
         }
     }
 
@@ -294,7 +294,7 @@ library PerpMath {
     {
         unchecked {
             numerator = profit.divFloor(quantum).max(0) * value.divFloor(quantum);
-            denominator = cost.abs().divFloor(quantum).max(1) * equity.divFloor(quantum).max(1);
+            denominator = cost.abs().divFloor(quantum).max(1) * equity.divFloor(quantum).clamp(1, FixedMath.MONEY_MAX);
         }
     }
 

@@ -25,6 +25,10 @@ contract MathHarness {
         return FixedMath.mulDivCeil(value, factor, denominator);
     }
 
+    function ratio(int256 numerator, int256 denominator) external pure returns (int256) {
+        return FixedMath.ratio(numerator, denominator);
+    }
+
     function productGreater(int256 a, int256 b, int256 c, int256 d) external pure returns (bool) {
         return FixedMath.productGreater(a, b, c, d);
     }
@@ -47,6 +51,10 @@ contract MathHarness {
 
     function toSize(int256 value) external pure returns (int128) {
         return FixedMath.toSize(value);
+    }
+
+    function toOpenInterest(int256 value) external pure returns (uint96) {
+        return FixedMath.toOpenInterest(value);
     }
 
     function toPrice(int256 value) external pure returns (int256) {

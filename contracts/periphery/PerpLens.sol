@@ -104,7 +104,7 @@ contract PerpLens is IPerpLens {
             equity,
             _quantum
         );
-        p.adlScore = numerator.mulDivFloor(FixedMath.UNIT, denominator);
+        p.adlScore = numerator.ratio(denominator);
     }
 
     /// @inheritdoc IPerpLens

@@ -24,11 +24,10 @@ from perpkit.chain.errors import (
     WrongChain,
     WrongSender,
 )
-from perpkit.chain.json_rpc import JsonRpc
 from perpkit.chain.keys import Secret, check_dev_key, signer_from_key
 from perpkit.chain.logs import events_since
 from perpkit.chain.manifest import Manifest
-from perpkit.chain.provider import HardenedProvider
+from perpkit.chain.provider import HardenedProvider, HardenedRpc
 from perpkit.chain.transactions import Limits, Transactions
 from perpkit.model.events import Event
 from perpkit.model.types import Address
@@ -47,7 +46,7 @@ class ChainBackend:
 
     name = "chain"
 
-    def __init__(self, rpc: JsonRpc, manifest: Manifest) -> None:
+    def __init__(self, rpc: HardenedRpc, manifest: Manifest) -> None:
         self.rpc = rpc
         self.manifest = manifest
         self.w3 = Web3(HardenedProvider(rpc))
@@ -77,7 +76,7 @@ class ChainBackend:
         if secret is not None and signer is not None:
             raise BadKey("key and signer were both given; give one of them")
         known = manifest if isinstance(manifest, Manifest) else Manifest.read(manifest)
-        rpc = JsonRpc(rpc_url or known.rpc_url, timeout=timeout, max_response_bytes=RESPONSE_BYTES)
+        rpc = HardenedRpc(rpc_url or known.rpc_url, timeout=timeout, max_response_bytes=RESPONSE_BYTES)
         backend = cls(rpc, known)
         backend._verify()
         chosen = signer_from_key(secret) if secret is not None else signer
@@ -119,10 +118,6 @@ class ChainBackend:
     def close(self) -> None:
         """Closes the connection; the next call opens it again."""
         self.rpc.close()
-
-    def events_since(self, cursor: int) -> tuple[tuple[TimedEvent, ...], int]:
-        """All events from block `cursor` on, and the cursor after them."""
-        return events_since(self.rpc, self._by_address, cursor)
 
     # READING
 
@@ -171,6 +166,13 @@ class ChainBackend:
             else:
                 results.append(self._result(label, function, outcome.get("returnData")))
         return tuple(events), results
+
+    def events_since(self, cursor: int) -> tuple[tuple[TimedEvent, ...], int]:
+        """All events from block `cursor` on, and the cursor after them."""
+        try:
+            return events_since(self.rpc, self._by_address, cursor)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise BadAnswer("eth_getLogs", f"it holds no logs ({type(error).__name__})") from None
 
     # TRANSACTIONS
 

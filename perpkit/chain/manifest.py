@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import from_json
 
 from perpkit.backend import Deployed
 from perpkit.chain.errors import BadManifest, ManifestNotFound
@@ -141,10 +142,10 @@ def default_path() -> Path:
 
 def _parse(text: str, place: str) -> Manifest:
     try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        where = f" in line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
-        raise BadManifest(place, f"it is not JSON{where}") from None
+        # Not json.loads, which has no bound of its own for how deeply a text is nested.
+        content = from_json(text)
+    except ValueError as error:
+        raise BadManifest(place, f"it is not JSON ({error})") from None
     if isinstance(content, dict) and content.get("format", FORMAT) != FORMAT:
         raise BadManifest(place, f"its format is not {FORMAT}, the only one that this version reads") from None
     try:

@@ -79,7 +79,15 @@ def _absent() -> str:
 
 def table(title: str, *columns: str, left: int = 1) -> Table:
     """A table of numbers: the first `left` columns are words, the others are aligned to the right."""
-    made = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    made = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        # With the box's own blank that makes two between columns; three would not fit 80.
+        padding=(0, 1, 0, 0),
+    )
     for index, column in enumerate(columns):
         # Folding keeps every digit where a narrow terminal has no room; an ellipsis would eat them.
         made.add_column(column, justify="left" if index < left else "right", overflow="fold")

@@ -6,18 +6,21 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from eth_account.signers.local import LocalAccount
-
-from perpkit.chain.connection import ChainBackend
 from perpkit.chain.errors import RpcTransportError
-from perpkit.chain.keys import signer_from_environment, signer_from_keystore, signer_from_role
 from perpkit.cli.failure import Usage
 from perpkit.cli.output import short_address
 from perpkit.client import Reader, Trader
 from perpkit.client.views import CROSS_SUB
 from perpkit.market_setup import ROLES
 from perpkit.model.types import Address
+
+# Imported where they are needed: web3 and eth-account take more than a second, and --help must not.
+if TYPE_CHECKING:
+    from eth_account.signers.local import LocalAccount
+
+    from perpkit.chain.connection import ChainBackend
 
 DEFAULT_ROLE = "trader"
 
@@ -102,6 +105,8 @@ def connect_as(
 
 
 def _reach(manifest: Path | None, rpc: str | None, signer: LocalAccount | None = None) -> ChainBackend:
+    from perpkit.chain.connection import ChainBackend
+
     try:
         return ChainBackend.connect(manifest, rpc_url=rpc, signer=signer)
     except RpcTransportError as error:
@@ -113,6 +118,8 @@ def _session(backend: ChainBackend) -> Session:
 
 
 def _signer(role: str | None, keystore: Path | None, password_file: Path | None, default_role: str) -> LocalAccount:
+    from perpkit.chain.keys import signer_from_environment, signer_from_keystore, signer_from_role
+
     if role is not None and keystore is not None:
         raise Usage("--as", role, "nothing beside --keystore, which says who acts")
     if role is not None and role not in ROLES:

@@ -217,7 +217,7 @@ def say_trade(acting: Acting, verb: str, found: TradePreview, as_json: bool) -> 
 def _trade_facts(acting: Acting, found: TradePreview) -> list[tuple[str, str | Text]]:
     facts: list[tuple[str, str | Text]] = [("fill price", price(found.fill_price)), ("fee", money(found.fee))]
     if isinstance(found, OpenPreview):
-        facts.append(("margin added", money(found.margin)))
+        facts.append(("margin", money(found.margin)))
     else:
         facts.append(("realised PnL", signed(money(found.realized_pnl))))
     if isinstance(found, ReducePreview) and found.returned:

@@ -50,15 +50,16 @@ def quote(
     `margin` is what is deposited, fee and premium come off it, and `leverage` is notional over margin at the mark
     price: `size = margin * leverage / price`, rounded down. So exactly the limit (50x where 2 % are required) is
     refused with `BelowInitialMargin`, as on the chain: the notional requires all of the margin, of which the fee has
-    already taken a part. On ETH-USD up to about 48.7x opens. More than the limit is refused with `LeverageTooHigh`.
+    already taken a part. Up to about `1 / (imr + takerFee)` opens, 48.7x there; more than the limit is refused with
+    `LeverageTooHigh`.
     """
     spec = _spec(market)
-    if price is not None:
-        mark = to_units("price", price, FEED_DECIMALS) * FEED_TICK
-        spec = replace(spec, price=mark)
+    quoted = spec if price is None else replace(spec, price=to_units("price", price, FEED_DECIMALS) * FEED_TICK)
+    # A market of the default devnet is quoted with its neighbours, so that its id is the same.
+    markets = tuple(quoted if one is spec else one for one in DEFAULT_MARKETS) if spec in DEFAULT_MARKETS else (quoted,)
     backend = LocalBackend(timestamp=_NOON)
     owner = ROLES["trader"]
-    set_up(backend, replace(DEFAULT_SETUP, markets=(spec,)))
+    set_up(backend, replace(DEFAULT_SETUP, markets=markets))
     backend.transact("token", "mint", owner, to_units("margin", margin, 6), sender=owner)
     preview = Trader(backend, owner, slippage=Decimal("0.999")).preview_open(
         market=spec.symbol, side=side, margin=margin, leverage=leverage, isolated=True

@@ -13,9 +13,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
+from perpkit.backend import Backend
 from perpkit.chain.errors import ManifestError
 from perpkit.chain.manifest import DEFAULT_PATH, Manifest
 from perpkit.chain.sandbox import LOCAL_CHAIN_IDS, ChainSandbox
+from perpkit.client import Reader, Trader
+from perpkit.client.trader import DEFAULT_SLIPPAGE
 from perpkit.devnet.errors import BadControl, ManifestNotWritten, SnapshotGone
 from perpkit.devnet.find_node import find_anvil
 from perpkit.devnet.node import AnvilNode
@@ -116,6 +119,22 @@ class Devnet:
     def timestamp(self) -> int:
         """The time of the latest block. {s}"""
         return self.sandbox.timestamp
+
+    @property
+    def reader(self) -> Reader:
+        """Reads the market for people."""
+        return Reader(self.sandbox)
+
+    def trader(self, who: str = "trader", *, slippage: Decimal | str | int = DEFAULT_SLIPPAGE) -> Trader:
+        """Trades as clients do, with the role's own key; any other address acts without one."""
+        backend: Backend = self.sandbox
+        if who in self.roles:
+            # web3 and eth-account take a second to import, which a devnet without traders does not need.
+            from perpkit.chain.connection import ChainBackend
+            from perpkit.chain.keys import signer_from_role
+
+            backend = ChainBackend.connect(self.manifest, signer=signer_from_role(who))
+        return Trader(backend, self.roles.get(who, who), slippage=slippage)
 
     def is_alive(self) -> bool:
         """Whether the node still runs."""

@@ -43,6 +43,15 @@ def mul_div_ceil(value: int, factor: int, denominator: int) -> int:
     return -mul_div_floor(-value, factor, denominator)
 
 
+def ratio(numerator: int, denominator: int) -> int:
+    """`numerator / denominator` in 1e18, rounded toward minus infinity and no further from zero than an int256 goes.
+    {denominator > 0}"""
+    # A quotient of 2**255 or more: so large a ratio says nothing but "very much".
+    if abs(numerator) * UNIT >> 255 >= denominator:
+        return -INT256_MAX if numerator < 0 else INT256_MAX
+    return mul_div_floor(numerator, UNIT, denominator)
+
+
 def product_greater(a: int, b: int, c: int, d: int) -> bool:
     """Whether `a * b > c * d`, exactly, for non-negative numbers."""
     return a * b > c * d
@@ -55,6 +64,13 @@ def clamp(value: int, low: int, high: int) -> int:
 def to_size(value: int) -> int:
     """`value`, refused when it is no size. {base}"""
     if value > SIZE_MAX or value < -SIZE_MAX:
+        raise SizeOutOfRange(value)
+    return value
+
+
+def to_open_interest(value: int) -> int:
+    """`value`, refused when a side cannot have so much open interest. {base}"""
+    if value > SIZE_MAX or value < 0:
         raise SizeOutOfRange(value)
     return value
 

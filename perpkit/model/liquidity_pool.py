@@ -32,6 +32,27 @@ class LiquidityPool(ERC20):
     def total_assets(self) -> int:
         return to_unsigned(div_floor(self.clearinghouse.pool_equity(), self.clearinghouse.quantum))
 
+    def asset(self) -> Address:
+        return self.token.address
+
+    def max_deposit(self, receiver: Address) -> int:
+        return MONEY_MAX
+
+    def max_mint(self, receiver: Address) -> int:
+        return MAX_MINT
+
+    def max_withdraw(self, owner: Address) -> int:
+        return self.preview_redeem(self.balance_of(owner))
+
+    def max_redeem(self, owner: Address) -> int:
+        return self.balance_of(owner)
+
+    def convert_to_shares(self, assets: int) -> int:
+        return self.preview_deposit(assets)
+
+    def convert_to_assets(self, shares: int) -> int:
+        return self.preview_redeem(shares)
+
     def preview_deposit(self, assets: int) -> int:
         return mul_div_floor(assets, self.total_supply + VIRTUAL_SHARES, self.total_assets() + 1)
 
@@ -62,7 +83,7 @@ class LiquidityPool(ERC20):
 
     @external
     def withdraw(self, assets: int, receiver: Address, owner: Address, *, sender: Address) -> int:
-        max_assets = self.preview_redeem(self.balance_of(owner))
+        max_assets = self.max_withdraw(owner)
         if assets > max_assets:
             raise ERC4626ExceededMaxWithdraw(owner, assets, max_assets)
         shares = self.preview_withdraw(assets)
@@ -71,7 +92,7 @@ class LiquidityPool(ERC20):
 
     @external
     def redeem(self, shares: int, receiver: Address, owner: Address, *, sender: Address) -> int:
-        max_shares = self.balance_of(owner)
+        max_shares = self.max_redeem(owner)
         if shares > max_shares:
             raise ERC4626ExceededMaxRedeem(owner, shares, max_shares)
         assets = self.preview_redeem(shares)

@@ -16,7 +16,7 @@ from perpkit.model.errors import (
     TooManyPositions,
     UnknownMarket,
 )
-from perpkit.model.fixed_math import UNIT, div_ceil, div_floor, to_funding_index, to_money, to_size
+from perpkit.model.fixed_math import UNIT, div_ceil, div_floor, to_funding_index, to_money, to_open_interest, to_size
 from perpkit.model.margin_vault import MarginVault
 from perpkit.model.price_oracle import PriceOracle
 from perpkit.model.test_usd import TestUSD
@@ -141,9 +141,11 @@ class MarketLedger(MarginVault):
         basis = perp_math.basis_of(position.size, position.cost, position.funding_index) * sign
         state = m.state
         if position.size > 0:
-            self._update_market(m, long_oi=state.long_oi + size, long_basis=state.long_basis + basis)
+            self._update_market(m, long_oi=to_open_interest(state.long_oi + size), long_basis=state.long_basis + basis)
         elif position.size < 0:
-            self._update_market(m, short_oi=state.short_oi + size, short_basis=state.short_basis + basis)
+            self._update_market(
+                m, short_oi=to_open_interest(state.short_oi + size), short_basis=state.short_basis + basis
+            )
 
     def _add_market(self, account: int, market: int) -> None:
         state = self._accounts[account]

@@ -8,7 +8,7 @@ from perpkit.model import perp_math
 from perpkit.model.clearinghouse import Clearinghouse
 from perpkit.model.contract import Contract, World
 from perpkit.model.errors import PerpError
-from perpkit.model.fixed_math import UNIT, div_ceil, div_floor, mul_div_floor
+from perpkit.model.fixed_math import UNIT, div_ceil, div_floor, ratio
 from perpkit.model.types import (
     AccountView,
     Address,
@@ -113,7 +113,7 @@ class PerpLens(Contract):
             maintenance_margin=div_ceil(perp_math.margin_requirement(size, mark, params.mmr), self._quantum * UNIT),
             liquidation_price=perp_math.liquidation_price(size, mark, equity, maintenance_margin, params.mmr),
             bankruptcy_price=perp_math.bankruptcy_price(size, mark, equity),
-            adl_score=mul_div_floor(numerator, UNIT, denominator),
+            adl_score=ratio(numerator, denominator),
         )
 
     def accounts(self, ids: Sequence[int]) -> tuple[AccountView, ...]:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from perpkit.model.fixed_math import (
     INT256_MAX,
+    MONEY_MAX,
     UNIT,
     clamp,
     div_ceil,
     div_floor,
     mul_div_ceil,
     mul_div_floor,
+    ratio,
 )
 
 # PRICE
@@ -134,7 +136,7 @@ def health(equity: int, maintenance_margin: int) -> int:
     """Equity over maintenance margin, rounded down; the highest number when nothing is required."""
     if maintenance_margin == 0:
         return INT256_MAX
-    return mul_div_floor(equity * UNIT, UNIT, maintenance_margin)
+    return ratio(equity * UNIT, maintenance_margin)
 
 
 def withdrawable(collateral: int, equity: int, initial_margin: int, pool: int, quantum: int) -> int:
@@ -211,7 +213,7 @@ def deleverage_score(profit: int, cost: int, value: int, equity: int, quantum: i
     """The score of a winner, `profit / entry notional * notional / equity`, as a fraction of money products: who gained
     most with most leverage is deleveraged first."""
     numerator = max(div_floor(profit, quantum), 0) * div_floor(value, quantum)
-    denominator = max(div_floor(abs(cost), quantum), 1) * max(div_floor(equity, quantum), 1)
+    denominator = max(div_floor(abs(cost), quantum), 1) * clamp(div_floor(equity, quantum), 1, MONEY_MAX)
     return numerator, denominator
 
 

@@ -29,7 +29,7 @@ def content() -> dict[str, Any]:
 
 def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
     """In one sentence with the path."""
-    with pytest.raises(ManifestNotFound, match="There is no manifest at .*none.json; start a devnet"):
+    with pytest.raises(ManifestNotFound, match=r"There is no manifest at .*none\.json; start a devnet"):
         Manifest.read(tmp_path / "none.json")
 
 

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from functools import partial
-from typing import Protocol
 
 import pytest
-from programs import Ended, environment, perpkit
+from programs import OURS, Ended, Inside
 
+from perpkit.cli.__main__ import run as run_command
 from perpkit.devnet.devnet import Devnet
-
-
-class Run(Protocol):
-    """Runs a command of `perpkit` on the devnet."""
-
-    def __call__(self, *arguments: object) -> Ended: ...
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +26,21 @@ def net(shared_net: Devnet) -> Devnet:
 
 
 @pytest.fixture
-def run(net: Devnet) -> Run:
+def inside(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Inside:
+    """The command line without a devnet."""
+    for name in [name for name in os.environ if name.startswith(OURS)]:
+        monkeypatch.delenv(name)
+
+    def perpkit(*arguments: object) -> Ended:
+        code = run_command([str(argument) for argument in arguments])
+        said = capsys.readouterr()
+        return Ended(code, said.out, said.err)
+
+    return perpkit
+
+
+@pytest.fixture
+def run(inside: Inside, net: Devnet, monkeypatch: pytest.MonkeyPatch) -> Inside:
     """The command line with this devnet's manifest."""
-    return partial(perpkit, env=environment(PERPKIT_MANIFEST=str(net.manifest_path)))
+    monkeypatch.setenv("PERPKIT_MANIFEST", str(net.manifest_path))
+    return inside

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -12,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import psutil  # type: ignore[import-untyped, unused-ignore]
 
@@ -60,6 +61,12 @@ def perpkit(*arguments: object, cwd: Path | None = None, env: Mapping[str, str] 
     return Ended(done.returncode, done.stdout, done.stderr)
 
 
+class Inside(Protocol):
+    """Runs a command in this process, which saves the seconds that web3 takes to import."""
+
+    def __call__(self, *arguments: object) -> Ended: ...
+
+
 def assert_refused(ended: Ended, code: int, words: str) -> None:
     """One sentence on stderr with these words, nothing on stdout, no traceback, this exit code."""
     assert words in ended.err, ended
@@ -101,12 +108,27 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
 
 
 def anvil_of(process: subprocess.Popen[str]) -> psutil.Process | None:
-    """The node that a program has started, if it has."""
-    try:
-        children = psutil.Process(process.pid).children(recursive=True)
-        return next((child for child in children if child.name().startswith("anvil")), None)
-    except psutil.NoSuchProcess:
-        return None
+    """The node that a program has started, if it has; not the short `anvil --version` before it."""
+    with contextlib.suppress(psutil.Error):
+        for child in psutil.Process(process.pid).children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                if child.name().startswith("anvil") and "--version" not in child.cmdline():
+                    return child
+    return None
+
+
+def wait_for_anvil(process: subprocess.Popen[str]) -> psutil.Process:
+    """The node as soon as it is there; fails when the program ends without one."""
+    found: list[psutil.Process] = []
+
+    def appears() -> bool:
+        assert process.poll() is None, "the program ended before its node was seen"
+        if node := anvil_of(process):
+            found.append(node)
+        return bool(found)
+
+    wait_until(appears, "the node appears")
+    return found[0]
 
 
 def is_gone(process: psutil.Process) -> bool:

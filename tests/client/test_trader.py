@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from roles import ETH, HOUR, House, acc, address, dollars, units
+from roles import ETH, HOUR, House, acc, address, units
 
 from perpkit.client import Reader, Side, Trader
 from perpkit.client.errors import (
@@ -96,7 +96,7 @@ def test_a_trader_needs_an_address(house: House) -> None:
 def test_a_position_is_opened_once(trader: Trader) -> None:
     """To make it larger there is `add`."""
     opened(trader)
-    with pytest.raises(PositionExists, match="already a long isolated position.*use add"):
+    with pytest.raises(PositionExists, match=r"already a long isolated position.*use add"):
         opened(trader, side="short")
 
 
@@ -172,6 +172,7 @@ def test_a_backend_that_cannot_try_out_says_so(house: House) -> None:
             inner = house.sandbox
             self.deployed, self.action = inner.deployed, inner.action
             self.call, self.transact, self.timestamp = inner.call, inner.transact, inner.timestamp
+            self.events_since = inner.events_since
 
     plain = Trader(Plain(), TRADER)
     with pytest.raises(PreviewUnavailable, match="'plain' cannot try out"):

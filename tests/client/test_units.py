@@ -17,11 +17,13 @@ from perpkit.client.units import number, positive, ratio_down, round_down, round
 @pytest.mark.parametrize("value", [0.1, 1e30, True, None, b"1", [1]])
 def test_only_decimal_int_and_text_are_numbers(value: Any) -> None:
     """A float is a TypeError that says what to pass instead."""
-    with pytest.raises(TypeError, match="margin is the .* pass Decimal"):
+    with pytest.raises(TypeError, match=r"margin is the .* pass Decimal"):
         number("margin", value)
 
 
-@pytest.mark.parametrize("value", ["", "ten", "1,5", Decimal("NaN"), Decimal("Infinity"), "1e999999999999", "1e99999", "1e-99999", "1" * 201])
+@pytest.mark.parametrize(
+    "value", ["", "ten", "1,5", Decimal("NaN"), Decimal("Infinity"), "1e999999999999", "1e99999", "1e-99999", "1" * 201]
+)
 def test_what_is_no_number_is_refused(value: Any) -> None:
     """Text that is no number, NaN and infinity have no place in a ledger."""
     with pytest.raises(errors.NotANumber):
@@ -46,7 +48,6 @@ def test_more_digits_than_the_chain_keeps_are_refused() -> None:
 @given(st.integers(min_value=-(2**255), max_value=2**255))
 def test_every_number_of_the_ledger_comes_out_exactly(value: int) -> None:
     """Decimal's usual 28 digits would not do."""
-    assert int(to_decimal(value).scaleb(18).to_integral_exact()) == value or abs(value) >= 10**28
     sign, digits, exponent = to_decimal(value).as_tuple()
     assert (-1 if sign else 1) * int("".join(map(str, digits))) == value and exponent == -18
 

@@ -10,11 +10,11 @@ from expect import laws_hold, moves, refuses
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 from misfortune import put_pool_into_the_red
-from roles import BTC, ETH, INT256_MAX, INT256_MIN, SOL, START, House, acc, address, dollars, units
+from roles import BTC, ETH, INT256_MAX, INT256_MIN, MARKETS, SOL, START, House, acc, address, dollars, units
 
 from perpkit.backend import Sandbox
 from perpkit.local import LocalBackend
-from perpkit.market_setup import DEFAULT_MARKETS, UNIT, deploy_contracts
+from perpkit.market_setup import UNIT, deploy_contracts
 from perpkit.model.errors import (
     BelowInitialMargin,
     InsufficientCollateral,
@@ -287,12 +287,12 @@ def run(backend: str, token_decimals: int, feed_decimals: int) -> Outcome:
         sandbox = RevmBackend(timestamp=START)
     deploy_contracts(sandbox, decimals=token_decimals)
     dollar = 10**token_decimals
-    house = House(sandbox, specs=DEFAULT_MARKETS[:1], dollar=dollar)
+    house = House(sandbox, specs=MARKETS[:1], dollar=dollar)
     governor = address("governor")
     sandbox.deploy("feed", "PushFeed", governor, feed_decimals, "feed", sender=governor)
     house.do("set_feeds", 0, OracleConfig(3_600, UNIT // 50, 1, (house.at("feed"),)), by="governor", label="oracle")
     house.do("push", 4_000 * 10**feed_decimals, by="governor", label="feed")
-    spec = DEFAULT_MARKETS[ETH].params
+    spec = MARKETS[ETH].params
     fields = {name: getattr(spec, name) for name in spec.__slots__}
     fields |= {"min_notional": 100 * dollar, "min_keeper_reward": dollar // 2}
     house.do("list_market", b"ETH-USD".ljust(32, b"\0"), MarketParams(**fields), by="governor")

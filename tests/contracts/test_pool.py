@@ -7,11 +7,11 @@ from expect import balances, laws_hold, moves, refuses
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 from misfortune import put_pool_into_the_red
-from roles import ETH, START, House, address, allow_everything, dollars, units
+from roles import ETH, MARKETS, START, House, address, allow_everything, dollars, units
 
 from perpkit.backend import Sandbox
 from perpkit.local import LocalBackend
-from perpkit.market_setup import DEFAULT_MARKETS, deploy_contracts, list_market
+from perpkit.market_setup import deploy_contracts, list_market
 from perpkit.model.errors import (
     ERC20InsufficientAllowance,
     ERC20InsufficientBalance,
@@ -242,8 +242,8 @@ def fresh_house(backend: str) -> House:
 
         sandbox = RevmBackend(timestamp=START)
     deploy_contracts(sandbox)
-    list_market(sandbox, ETH, DEFAULT_MARKETS[ETH])
-    return House(sandbox, specs=DEFAULT_MARKETS[:1])
+    list_market(sandbox, ETH, MARKETS[ETH])
+    return House(sandbox, specs=MARKETS[:1])
 
 
 def test_the_first_depositor_cannot_inflate_the_share(house: House) -> None:

@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 
+from perpkit.chain.connection import ChainBackend
+from perpkit.client import Reader
+from perpkit.client.errors import BadAddress
 from perpkit.devnet.devnet import GENESIS, Devnet
-from perpkit.devnet.errors import BadControl, PortInUse, SnapshotGone
+from perpkit.devnet.errors import BadControl, ManifestNotWritten, PortInUse, SnapshotGone
 from perpkit.market_setup import ROLES, UNIT
 from perpkit.model.errors import StalePrice
 
@@ -139,7 +142,56 @@ def test_a_price_is_what_every_feed_says(net: Devnet, price: Any) -> None:
 def test_one_price_leaves_the_others_alone(net: Devnet) -> None:
     """Publishing ETH does not touch BTC."""
     net.set_price("ETH-USD", 3000)
-    assert (mark(net, 0), mark(net, 1), mark(net, 2)) == (3000, 100_000, 200)
+    assert [mark(net, market) for market in range(3)] == [Decimal(3000), Decimal(100_000), Decimal(200)]
+
+
+# --- clients ---
+
+
+def test_an_unknown_role_is_no_address(net: Devnet) -> None:
+    """A typing error does not become somebody else's account."""
+    with pytest.raises(BadAddress):
+        net.trader("tradre")
+
+
+def test_a_role_trades_with_its_own_key(net: Devnet) -> None:
+    """Signed, sent and mined as from any client; the reader sees it."""
+    opened = net.trader().open(market="ETH-USD", side="long", margin=200, leverage=10, isolated=True)
+    assert opened.transaction is not None
+    [position] = net.reader.positions(net.roles["trader"])
+    assert (position.market, position.size) == ("ETH-USD", Decimal("0.5"))
+
+
+def test_any_address_can_trade_without_a_key(net: Devnet) -> None:
+    """The devnet sends for strangers, so that a test can have as many traders as it likes."""
+    stranger = "0x" + "cd" * 20
+    net.sandbox.transact("token", "mint", stranger, 1000 * 10**6, sender=stranger)
+    net.trader(stranger).open(market="SOL-USD", side="short", margin=100, leverage=5, isolated=True)
+    assert [position.market for position in net.reader.positions(stranger)] == ["SOL-USD"]
+
+
+# --- manifest ---
+
+
+def test_the_manifest_tells_clients_everything_and_goes_with_the_devnet(tmp_path: Path) -> None:
+    """A client connects by the file alone; after the end there is no file."""
+    place = tmp_path / "manifest.json"
+    with Devnet.start(port=0, manifest=place) as net:
+        assert net.manifest_path == place
+        assert [market.symbol for market in Reader(ChainBackend.connect(place)).markets()] == [
+            "ETH-USD",
+            "BTC-USD",
+            "SOL-USD",
+        ]
+    assert list(tmp_path.iterdir()) == []
+    net.stop()
+
+
+def test_a_manifest_that_cannot_be_written_ends_the_node(tmp_path: Path) -> None:
+    """Without a manifest nobody would find the node, so it does not stay."""
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(ManifestNotWritten, match="cannot be written"):
+        Devnet.start(port=0, manifest=tmp_path / "file" / "manifest.json")
 
 
 # --- time ---
@@ -203,7 +255,7 @@ def test_a_snapshot_brings_state_and_time_back(net: Devnet) -> None:
     net.advance(HOUR)
     net.revert(snapshot)
     assert block(net) == before
-    assert (mark(net), net.timestamp) == (4000, GENESIS)
+    assert (mark(net), net.timestamp) == (Decimal(4000), GENESIS)
 
 
 def test_a_reset_returns_to_the_beginning_as_often_as_one_likes(net: Devnet) -> None:

@@ -98,6 +98,8 @@ SPECIAL: dict[tuple[str, str], tuple[int, int]] = {
     ("div_ceil", "numerator"): (INT_MIN, INT_MAX),
     ("div_floor", "denominator"): (1, INT_MAX),
     ("div_ceil", "denominator"): (1, INT_MAX),
+    ("ratio", "numerator"): (-INT_MAX, INT_MAX),
+    ("ratio", "denominator"): (1, INT_MAX),
     ("mul_div_floor", "value"): (-INT_MAX, INT_MAX),
     ("mul_div_ceil", "value"): (-INT_MAX, INT_MAX),
     ("mul_div_floor", "factor"): (0, INT_MAX),
