@@ -43,7 +43,7 @@ test: test-main test-ape ## every test: the whole suite on web3 8, then clients 
 .PHONY: test-main
 test-main: setup ## the whole suite on web3 8
 	@rm -f $(RESULTS)/main.xml
-	$(MAIN)/bin/python -m pytest -n $(JOBS) --dist loadfile --junitxml=$(RESULTS)/main.xml
+	$(MAIN)/bin/python -m pytest -n $(JOBS) --dist loadfile --max-worker-restart=0 --junitxml=$(RESULTS)/main.xml
 
 .PHONY: test-ape
 test-ape: $(APE_READY) $(TOOLS_READY) ## what ape users meet: clients on web3 7, tests and deployment by ape

@@ -24,10 +24,11 @@ from perpkit.chain.errors import (
     WrongChain,
     WrongSender,
 )
+from perpkit.chain.json_rpc import JsonRpc
 from perpkit.chain.keys import Secret, check_dev_key, signer_from_key
 from perpkit.chain.logs import events_since
 from perpkit.chain.manifest import Manifest
-from perpkit.chain.provider import HardenedProvider, HardenedRpc
+from perpkit.chain.provider import HardenedProvider
 from perpkit.chain.transactions import Limits, Transactions
 from perpkit.model.events import Event
 from perpkit.model.types import Address
@@ -46,7 +47,7 @@ class ChainBackend:
 
     name = "chain"
 
-    def __init__(self, rpc: HardenedRpc, manifest: Manifest) -> None:
+    def __init__(self, rpc: JsonRpc, manifest: Manifest) -> None:
         self.rpc = rpc
         self.manifest = manifest
         self.w3 = Web3(HardenedProvider(rpc))
@@ -76,7 +77,7 @@ class ChainBackend:
         if secret is not None and signer is not None:
             raise BadKey("key and signer were both given; give one of them")
         known = manifest if isinstance(manifest, Manifest) else Manifest.read(manifest)
-        rpc = HardenedRpc(rpc_url or known.rpc_url, timeout=timeout, max_response_bytes=RESPONSE_BYTES)
+        rpc = JsonRpc(rpc_url or known.rpc_url, timeout=timeout, max_response_bytes=RESPONSE_BYTES)
         backend = cls(rpc, known)
         backend._verify()
         chosen = signer_from_key(secret) if secret is not None else signer

@@ -19,9 +19,15 @@ from types import TracebackType
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from pydantic_core import from_json
+
 from perpkit.chain.errors import BadRpcUrl, RpcError, RpcTransportError
 
 MAX_RESPONSE_BYTES = 64 * 1024 * 1024
+# So few brackets cannot be nested too deeply; pydantic's parser, which reads the others first, stops at about 200.
+# Python's own does not stop where web3 is imported: its dependency py_ecc raises the recursion limit to 100,000, and a
+# deeply nested answer would overflow the stack of the process.
+_HARMLESS_DEPTH = 500
 DEFAULT_TIMEOUT_SECONDS = 30.0
 
 _READ_ONLY_PREFIXES = ("eth_get", "debug_trace", "trace_", "net_")
@@ -221,6 +227,8 @@ class JsonRpc:
         if 300 <= status < 400:
             raise self._unusable(asked, f"the server redirects (HTTP {status}), which is not followed")
         try:
+            if text.count(b"[") + text.count(b"{") > _HARMLESS_DEPTH:
+                from_json(text)
             answer = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise self._unusable(asked, f"HTTP {status} without usable JSON ({_describe(error)})") from error

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
-from pydantic_core import from_json
 from web3 import Web3
 from web3.exceptions import Web3Exception, Web3RPCError
 from web3.providers.base import JSONBaseProvider
@@ -19,25 +18,7 @@ from web3.types import RPCEndpoint, RPCResponse
 from perpkit.chain.errors import BadAnswer, ChainError, RpcError, RpcTransportError
 from perpkit.chain.json_rpc import JsonRpc
 
-# So few brackets cannot be nested too deeply; pydantic's parser, which reads the others first, stops at about 200.
-_HARMLESS_DEPTH = 500
 _NOT_JSON = (TypeError, ValueError, KeyError, AttributeError, OverflowError)
-
-
-class HardenedRpc(JsonRpc):
-    """A `JsonRpc` that no depth of nesting brings down.
-
-    web3's dependency py_ecc raises Python's recursion limit to 100,000 when it is imported, so that `json.loads` no
-    longer raises RecursionError for a deeply nested answer, but overflows the stack of the process.
-    """
-
-    def _decode(self, status: int, text: bytes, asked: Any) -> Any:
-        if text.count(b"[") + text.count(b"{") > _HARMLESS_DEPTH:
-            try:
-                from_json(text)
-            except ValueError:
-                raise self._unusable(asked, f"HTTP {status} without usable JSON") from None
-        return super()._decode(status, text, asked)
 
 
 class HardenedProvider(JSONBaseProvider):

@@ -79,8 +79,8 @@ def devnet(
                     progress=progress,
                 )
             with net:
-                _say_ready(net, as_json)
                 ready = True
+                _say_ready(net, as_json)
                 _serve(net, publish_every)
         except KeyboardInterrupt:
             raise typer.Exit(OK if ready else INTERRUPTED) from None

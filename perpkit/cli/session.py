@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from perpkit.chain.errors import RpcTransportError
 from perpkit.cli.failure import Usage
@@ -18,8 +18,6 @@ from perpkit.model.types import Address
 
 # Imported where they are needed: web3 and eth-account take more than a second, and --help must not.
 if TYPE_CHECKING:
-    from eth_account.signers.local import LocalAccount
-
     from perpkit.chain.connection import ChainBackend
 
 DEFAULT_ROLE = "trader"
@@ -104,7 +102,7 @@ def connect_as(
     return Acting(_session(backend), Trader(backend, backend.address))
 
 
-def _reach(manifest: Path | None, rpc: str | None, signer: LocalAccount | None = None) -> ChainBackend:
+def _reach(manifest: Path | None, rpc: str | None, signer: Any = None) -> ChainBackend:
     from perpkit.chain.connection import ChainBackend
 
     try:
@@ -117,7 +115,8 @@ def _session(backend: ChainBackend) -> Session:
     return Session(backend, Reader(backend), backend.manifest.roles)
 
 
-def _signer(role: str | None, keystore: Path | None, password_file: Path | None, default_role: str) -> LocalAccount:
+def _signer(role: str | None, keystore: Path | None, password_file: Path | None, default_role: str) -> Any:
+    """Whoever signs: an account of eth-account, whose name only the chain package may say."""
     from perpkit.chain.keys import signer_from_environment, signer_from_keystore, signer_from_role
 
     if role is not None and keystore is not None:

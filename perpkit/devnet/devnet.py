@@ -5,7 +5,9 @@ Everything up to the end of the set-up is always the same: addresses, block hash
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import os
 import time
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -60,7 +62,10 @@ class Devnet:
         self._start = self.snapshot()
         self.manifest = self._describe()
         self.manifest_path: Path | None = None
+        self._owner_pid = os.getpid()
         self._begin_clock()
+        # A signal may come when nobody holds us yet.
+        atexit.register(self.stop)
 
     @classmethod
     def start(
@@ -87,12 +92,16 @@ class Devnet:
         node = AnvilNode.start(binary, timestamp=timestamp, port=port, chain_id=chain_id, allow_origin=allow_origin)
         try:
             net = cls(node, setup, clock)
-            if manifest is not None:
-                net.write_manifest(manifest)
-            return net
         except BaseException:
             node.stop()
             raise
+        try:
+            if manifest is not None:
+                net.write_manifest(manifest)
+        except BaseException:
+            net.stop()
+            raise
+        return net
 
     # WHAT IT IS
 
@@ -142,8 +151,9 @@ class Devnet:
 
     def write_manifest(self, path: Path) -> None:
         """Tells clients in a file where everything is, whole or not at all; `stop` removes it."""
+        self.manifest_path = path
         try:
-            self.manifest_path = self.manifest.write(path)
+            self.manifest.write(path)
         except OSError as error:
             raise ManifestNotWritten(str(path), error.strerror or type(error).__name__) from error
 
@@ -199,10 +209,13 @@ class Devnet:
 
     def stop(self) -> None:
         """Removes the manifest, if it is still ours, and ends the node; harmless when repeated."""
+        if os.getpid() != self._owner_pid:
+            return  # a forked copy of us
         try:
             self._remove_manifest()
         finally:
             self.node.stop()
+            atexit.unregister(self.stop)
 
     def __enter__(self) -> Devnet:
         return self

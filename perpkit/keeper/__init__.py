@@ -3,3 +3,9 @@
 Lives here: the liquidation index, the decision, the keeper's loop. Not here: formulas, keys, chains. May be imported
 by: replay, scenarios, devnet, testing, cli.
 """
+
+from perpkit.keeper.decide import Deleverage, Liquidate, decide
+from perpkit.keeper.keeper import Keeper, KeeperReport
+from perpkit.keeper.liquidation_index import LiquidationIndex
+
+__all__ = ["Deleverage", "Keeper", "KeeperReport", "Liquidate", "LiquidationIndex", "decide"]

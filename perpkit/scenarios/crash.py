@@ -36,9 +36,7 @@ def play(sandbox: Sandbox) -> StoryResult:
     stage.expect("its initial margin stands again", left.equity + 1 >= left.initial_margin)
 
     report = stage.price("ETH-USD", 3_800)
-    stage.tell(
-        "At 3,800 what was left of it is bankrupt, and so is the 25x long."
-    )
+    stage.tell("At 3,800 what was left of it is bankrupt, and so is the 25x long.")
     stage.expect("the fund covers bad debt", sum(e.result.covered for e in report.liquidations) > 0)
     stage.expect("the 25x long is gone", not stage.view("whale").positions)
 
