@@ -29,7 +29,7 @@ class LocalBackend:
     def __init__(self, *, timestamp: int, addresses: Mapping[str, Address] | None = None) -> None:
         """`addresses` gives contracts the addresses they have elsewhere, by label; else they are counted up."""
         self.world = World(timestamp)
-        self._addresses = addresses or {}
+        self._addresses = {} if addresses is None else addresses
         self._deployed: dict[str, Deployed] = {}
         self._contracts: dict[Address, Contract | None] = {}
         self._feeds: dict[Address, PushFeed] = {}

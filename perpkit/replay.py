@@ -188,9 +188,11 @@ def specs_for(candles: Mapping[str, Sequence[Candle]]) -> tuple[MarketSpec, ...]
 
 
 def _params_at(price: int) -> MarketParams:
-    """20x, with a skew scale of four billion dollars and open interest up to 6.4 million, like the known ones."""
-    base = min(max(4_000_000_000 * UNIT // price, 625), 2**36)
-    return market_params(imr=500, mmr=250, skew_scale=base, max_open_interest=base * 16 // 10_000)
+    """20x, with a skew scale of four billion dollars and open interest up to 6.4 million, like the known ones, as far
+    as the supported range of sizes goes."""
+    skew_scale = min(max(4_000_000_000 * UNIT // price, 1), 2**36)
+    max_open_interest = min(max(6_400_000 * UNIT // price, 1), skew_scale)
+    return market_params(imr=500, mmr=250, skew_scale=skew_scale, max_open_interest=max_open_interest)
 
 
 def on_feed(price: int) -> int:

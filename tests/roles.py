@@ -76,9 +76,7 @@ def units(amount: int | str | Fraction) -> int:
 class House:
     """Everything on one sandbox, with roles for senders, names for accounts and whole events for answers."""
 
-    def __init__(
-        self, sandbox: Sandbox, *, specs: Sequence[MarketSpec] = MARKETS, dollar: int = DOLLAR
-    ) -> None:
+    def __init__(self, sandbox: Sandbox, *, specs: Sequence[MarketSpec] = MARKETS, dollar: int = DOLLAR) -> None:
         self.sandbox = sandbox
         self.specs = list(specs)
         self.dollar = dollar

@@ -10,6 +10,8 @@ from perpkit.model.push_feed import PushFeed
 from perpkit.model.types import Address, OracleConfig
 
 MAX_FEEDS = 9
+INT128_MAX = 2**127 - 1
+UINT40_MAX = 2**40 - 1
 # What a slot has room for: deviations in steps of 1e-12.
 DEVIATION_STEP = 10**6
 _NO_CONFIG = OracleConfig(0, 0, 0, ())
@@ -47,51 +49,69 @@ class PriceOracle(Ownable):
 
     def price(self, market: int) -> tuple[int, int]:
         """The price of one base unit {usd/base, 1e18}, and when the oldest feed behind it was updated {s}."""
-        source = self._sources[market]
-        if not source.feeds:
+        config = self._sources[market]
+        if not config.feeds:
             raise NoFeeds(market)
-        fresh: list[tuple[int, int]] = []
-        for feed in source.feeds:
-            answer, updated_at = self._read(self._feeds[feed])
-            if answer == 0 or self.world.timestamp > updated_at + source.heartbeat:
-                continue
-            fresh.append((answer, updated_at))
-        if len(fresh) < source.quorum:
-            raise StalePrice(market, len(fresh), source.quorum)
+        readings = [0] * len(config.feeds)
 
-        center = self._median([answer for answer, _ in fresh])
-        agreeing = [
-            (answer, updated_at)
-            for answer, updated_at in fresh
-            if not self._deviates(answer, center, source.max_deviation)
-        ]
-        if len(agreeing) < source.quorum:
-            raise QuorumNotMet(market, len(agreeing), source.quorum)
-        oldest = min(updated_at for _, updated_at in agreeing)
-        return self._median([answer for answer, _ in agreeing]), oldest
+        fresh = 0
+        for feed in config.feeds:
+            reading = self._read(feed, self._feeds[feed].decimals, config.heartbeat)
+            if reading != 0:
+                self._insert(readings, fresh, reading)
+                fresh += 1
+        if fresh < config.quorum:
+            raise StalePrice(market, fresh, config.quorum)
 
-    def _read(self, feed: PushFeed) -> tuple[int, int]:
-        """A feed's answer in 1e18, or zero when it has none that counts: it is not positive, leaves the supported
-        range, or comes from the future."""
-        _, answer, _, updated_at, _ = feed.latest_round_data()
-        if answer <= 0 or answer > 2**127 - 1 or updated_at == 0 or updated_at > self.world.timestamp:
-            return 0, 0
-        scaled = self._scale(answer, feed.decimals)
-        if scaled > PRICE_MAX:
-            return 0, 0
-        return scaled, updated_at
+        center = self._median(readings, 0, fresh)
+        tolerance = center * config.max_deviation
+        first = 0
+        end = fresh
+        while first < end and (center - self._price(readings[first])) * UNIT > tolerance:
+            first += 1
+        while end > first and (self._price(readings[end - 1]) - center) * UNIT > tolerance:
+            end -= 1
+        if end - first < config.quorum:
+            raise QuorumNotMet(market, end - first, config.quorum)
+
+        oldest = min(reading & UINT40_MAX for reading in readings[first:end])
+        return self._median(readings, first, end), oldest
+
+    def _read(self, aggregator: Address, decimals: int, heartbeat: int) -> int:
+        """What a feed says, as `price << 40 | updated_at`, or zero when it has nothing to say that counts: it is not
+        positive, leaves the supported range, is too old, or comes from the future."""
+        answered, answer, updated_at = self._latest(aggregator)
+        if not answered or answer <= 0 or answer > INT128_MAX:
+            return 0
+        now = self.world.timestamp
+        if updated_at == 0 or updated_at > now or now - updated_at > heartbeat:
+            return 0
+        answer = self._scale(answer, decimals)
+        if answer == 0 or answer > PRICE_MAX:
+            return 0
+        return answer << 40 | updated_at
+
+    def _latest(self, aggregator: Address) -> tuple[bool, int, int]:
+        """The twins of feeds always answer."""
+        _, answer, _, updated_at, _ = self._feeds[aggregator].latest_round_data()
+        return True, answer, updated_at
+
+    def _price(self, reading: int) -> int:
+        return reading >> 40
 
     def _scale(self, answer: int, decimals: int) -> int:
         if decimals <= 18:
             return answer * ten_to(18 - decimals)
         return div_floor(answer, ten_to(decimals - 18))
 
-    def _median(self, prices: list[int]) -> int:
-        prices = sorted(prices)
-        middle = len(prices) >> 1
-        if len(prices) & 1:
-            return prices[middle]
-        return div_floor(prices[middle - 1] + prices[middle], 2)
+    def _insert(self, readings: list[int], count: int, reading: int) -> None:
+        """Keeps the first `count + 1` readings in ascending order."""
+        readings[count] = reading
+        readings[: count + 1] = sorted(readings[: count + 1])
 
-    def _deviates(self, answer: int, center: int, max_deviation: int) -> bool:
-        return abs(answer - center) * UNIT > center * max_deviation
+    def _median(self, readings: list[int], first: int, end: int) -> int:
+        """The median of ascending `readings[first ... end - 1]`."""
+        middle = (first + end) >> 1
+        if (end - first) & 1:
+            return self._price(readings[middle])
+        return div_floor(self._price(readings[middle - 1]) + self._price(readings[middle]), 2)

@@ -189,9 +189,7 @@ def test_the_places_are_tried_in_the_documented_order(
 @posix_only
 def test_the_launcher_of_npm_is_swapped_for_the_binary_behind_it(bare_machine: Path, tmp_path: Path) -> None:
     """A JavaScript launcher on PATH would not pass signals on, so the binary itself is returned."""
-    binary = write_program(
-        tmp_path / "lib" / f"node_modules/{_npm_package()}/bin/anvil", "echo anvil Version: 1.7.1"
-    )
+    binary = write_program(tmp_path / "lib" / f"node_modules/{_npm_package()}/bin/anvil", "echo anvil Version: 1.7.1")
     launcher = write_program(tmp_path / "lib/node_modules/@foundry-rs/anvil/bin.mjs", "exit 1")
     (bare_machine / "anvil").symlink_to(launcher)
     assert find_anvil(install=False) == binary
@@ -299,9 +297,7 @@ def test_a_binary_that_is_not_there_is_reported(tmp_path: Path) -> None:
 
 
 @posix_only
-def test_a_node_that_never_answers_is_given_up_and_ended(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_node_that_never_answers_is_given_up_and_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A program that hangs, and ignores SIGTERM, is gone after the deadline."""
     monkeypatch.setattr(node_module, "_START_SECONDS", 0.5)
     monkeypatch.setattr(node_module, "_STOP_SECONDS", 0.2)

@@ -38,10 +38,6 @@ ONLY_SOLIDITY = {
         "collectFees": "a stub, as above",
         "_extend": "the stubs' way into the extension",
     },
-    "PriceOracle.sol": {
-        "_price": "unpacks a reading; the model's readings are tuples",
-        "_insert": "sorts while it reads; Python sorts",
-    },
     "PerpLens.sol": {
         "_simulate": "catches Simulated; the model's simulate returns",
         "_arguments": "unpacks the bytes of a revert",
@@ -56,15 +52,12 @@ ONLY_PYTHON = {
         "is_operator": "a public mapping's getter",
         "nonces": "OpenZeppelin's Nonces",
     },
-    "price_oracle.py": {"_deviates": "a comparison that the contract writes out in its two loops"},
 }
 # Parameters that differ: function -> (in Solidity, in Python, why).
 OTHER_PARAMETERS: dict[str, tuple[list[str], list[str], str]] = {
     "deposit_with_permit": (["v", "r", "s"], ["signature"], "a Signature stands for v, r, s"),
     "_add_to_side": (["state"], ["m"], "frozen states are replaced in their market"),
     "_liquidate": ([], ["sender"], "msg.sender is an argument in Python"),
-    "_read": (["aggregator", "decimals", "heartbeat"], ["feed"], "a feed of the model knows its decimals"),
-    "_median": (["readings", "first", "end"], ["prices"], "the model slices lists"),
 }
 # Sections that only one side has.
 ONLY_SECTIONS = {"EXTENSION", "STORAGE", "MULTICALL"}

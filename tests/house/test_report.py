@@ -79,9 +79,7 @@ def test_a_side_that_is_neither_long_nor_short_is_refused() -> None:
 
 def test_series_of_different_lengths_are_refused() -> None:
     """Every time needs one value."""
-    with pytest.raises(
-        ValueError, match="ETH-USD, prices: found 1 values, expected one for each of 40 times"
-    ):
+    with pytest.raises(ValueError, match="ETH-USD, prices: found 1 values, expected one for each of 40 times"):
         replace(a_market(), prices=(WAD,))
     with pytest.raises(ValueError, match="vault, deficit: found 0 values"):
         replace(a_vault(), deficit=())
@@ -117,9 +115,7 @@ def test_a_failed_writing_leaves_no_trace(tmp_path: Path, monkeypatch: pytest.Mo
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_failed_writing_keeps_the_report_that_was_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_writing_keeps_the_report_that_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An old whole report is better than a new half one."""
 
     def fail(*_: object) -> None:
@@ -267,9 +263,7 @@ def test_liquidations_are_counted_in_words() -> None:
 
 def test_prices_far_beyond_todays_are_told_not_drawn() -> None:
     """A lone liquidation price a million times higher must not squash the map."""
-    far = replace(
-        a_market(), liquidation_map=((1500 * WAD, 10**9, "long"), (10**9 * WAD, 7 * 10**9, "short"))
-    )
+    far = replace(a_market(), liquidation_map=((1500 * WAD, 10**9, "long"), (10**9 * WAD, 7 * 10**9, "short")))
     page = render_report(replace(REPORT, markets=(far,)))
     assert "$7,000 of it lies at prices beyond the right edge." in page
 
@@ -285,9 +279,7 @@ def test_a_page_of_many_points_stays_small() -> None:
     """Eight markets of twenty thousand points and a thousand liquidations each."""
     market = a_market(points=20_000)
     marks = tuple(
-        LiquidationMark(
-            market.times[i * 19], market.prices[i * 19], ("long", "short")[i % 2], i % 3 == 0, i + 1
-        )
+        LiquidationMark(market.times[i * 19], market.prices[i * 19], ("long", "short")[i % 2], i % 3 == 0, i + 1)
         for i in range(1000)
     )
     markets = tuple(replace(market, symbol=f"M{i}", liquidations=marks) for i in range(8))

@@ -61,8 +61,7 @@ def test_an_empty_file_is_refused(tmp_path: Path, text: bytes) -> None:
 def test_a_header_alone_is_refused(tmp_path: Path) -> None:
     """At least one candle has to follow."""
     assert refusal(tmp_path, HEADER) == (
-        "eth.csv, line 2: found no row below the header, expected at least one candle; "
-        "export the candles again."
+        "eth.csv, line 2: found no row below the header, expected at least one candle; export the candles again."
     )
 
 
@@ -91,8 +90,7 @@ def test_a_header_without_a_column_is_refused(tmp_path: Path) -> None:
 def test_a_header_with_a_column_twice_is_refused(tmp_path: Path) -> None:
     """Which of two closes is meant cannot be guessed."""
     assert refusal(tmp_path, "date,open,high,low,close,Close\n") == (
-        "eth.csv, line 1, column close: found it twice, expected it once; "
-        "rename or delete one of the two columns."
+        "eth.csv, line 1, column close: found it twice, expected it once; rename or delete one of the two columns."
     )
 
 
@@ -105,9 +103,7 @@ def test_numbers_without_header_or_kline_columns_are_refused(tmp_path: Path) -> 
 def test_a_row_of_another_width_is_refused(tmp_path: Path, row: str) -> None:
     """A cut row, or bare thousands commas, would put prices into the wrong columns."""
     message = refusal(tmp_path, HEADER + FIRST + row)
-    assert (
-        message.startswith("eth.csv, line 3: found ") and "cells, expected 6 as in the first line" in message
-    )
+    assert message.startswith("eth.csv, line 3: found ") and "cells, expected 6 as in the first line" in message
 
 
 @pytest.mark.parametrize(
@@ -273,9 +269,7 @@ def test_markets_are_aligned_on_the_union_of_their_times() -> None:
 
 def test_a_seed_gives_the_same_crash_on_every_machine() -> None:
     """The literal candles of seed 7 pin the generator."""
-    crash = crash_candles(
-        seed=7, start_price=Decimal("1816.08"), candles=20, start_time=1743811200, fall_percent=25
-    )
+    crash = crash_candles(seed=7, start_price=Decimal("1816.08"), candles=20, start_time=1743811200, fall_percent=25)
     assert crash[0] == Candle(
         1743811200,
         1816_080000000000000000,
@@ -346,9 +340,7 @@ def some_candles(draw: st.DrawFn) -> list[Candle]:
 
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(candles=some_candles())
-def test_what_is_written_reads_back_the_same(
-    tmp_path_factory: pytest.TempPathFactory, candles: list[Candle]
-) -> None:
+def test_what_is_written_reads_back_the_same(tmp_path_factory: pytest.TempPathFactory, candles: list[Candle]) -> None:
     """Any valid candles, to the last unit and second."""
     path = tmp_path_factory.getbasetemp() / "round.csv"
     write_candles(path, candles)
