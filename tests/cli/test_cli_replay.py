@@ -107,7 +107,7 @@ def test_a_replay_prints_a_table_for_people(csv: Path) -> None:
 def test_a_replay_that_is_killed_leaves_no_node_and_no_report(number: signal.Signals, tmp_path: Path) -> None:
     """In the middle of a run on a node."""
     page = tmp_path / "page"
-    arguments = [PERPKIT, "replay", "--backend", "anvil", "--accounts", "200", "--report", str(page)]
+    arguments = [str(PERPKIT), "replay", "--backend", "anvil", "--accounts", "200", "--report", str(page)]
     with subprocess.Popen(arguments, env=environment(), stderr=subprocess.PIPE) as process:
         node = wait_for_node(process.pid)
         process.send_signal(number)
