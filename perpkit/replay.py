@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
@@ -29,6 +29,7 @@ from perpkit.market_setup import (
 )
 from perpkit.model import events as ev
 from perpkit.model.errors import PerpError
+from perpkit.model.fixed_math import SIZE_MAX
 from perpkit.model.laws import Moment, Watchman
 from perpkit.model.market_ledger import MAX_MARKETS
 from perpkit.model.types import MarketParams, account_id
@@ -36,8 +37,8 @@ from perpkit.population import Act, Agent, Population, make_agents
 from perpkit.state import book_agrees, digest, read_state
 
 PHASES = 4
-# Candles between two looks at the laws of states, for 60 accounts.
-ACCOUNTS_PER_CHECK = 60
+# The usual population; with n times as many, the laws of states are looked at every n candles.
+USUAL_ACCOUNTS = 60
 
 # {quanta} A fund that a common crash leaves standing and a gap of 30 % empties.
 POOL_PER_ACCOUNT = 100_000 * DOLLAR
@@ -176,15 +177,26 @@ def dollars(quanta: int) -> str:
     return f"{sign}{whole}.{rest:06d}"
 
 
-def specs_for(candles: Mapping[str, Sequence[Candle]]) -> tuple[MarketSpec, ...]:
-    """The markets to list: the known ones with their own parameters, others scaled to their first price."""
+def specs_for(config: ReplayConfig) -> tuple[MarketSpec, ...]:
+    """The markets to list: the known ones with their own parameters, others scaled to their first price, and all of
+    them as deep as their population is large."""
     known = {spec.symbol: spec for spec in DEFAULT_MARKETS}
     specs = []
-    for symbol, series in candles.items():
+    for symbol, series in config.candles.items():
         price = on_feed(series[0].open)
         params = known[symbol].params if symbol in known else _params_at(price)
-        specs.append(MarketSpec(symbol, params, price))
+        specs.append(MarketSpec(symbol, _deepened(params, config.accounts), price))
     return tuple(specs)
+
+
+def _deepened(params: MarketParams, accounts: int) -> MarketParams:
+    """Room for more than the usual number of accounts, as far as the supported range of sizes goes."""
+    times = max(1, accounts // USUAL_ACCOUNTS)
+    return replace(
+        params,
+        skew_scale=min(params.skew_scale * times, SIZE_MAX),
+        max_open_interest=min(params.max_open_interest * times, SIZE_MAX),
+    )
 
 
 def _params_at(price: int) -> MarketParams:
@@ -212,7 +224,7 @@ class Replay:
         self.sandbox = sandbox
         self.config = config
         self.rng = Random(config.seed)
-        self.specs = specs_for(config.candles)
+        self.specs = specs_for(config)
         self.tally = Tally()
         self.frames: list[Frame] = []
         self.points: list[LiquidationPoint] = []
@@ -223,7 +235,7 @@ class Replay:
     def run(self, progress: Progress | None = None) -> ReplayResult:
         self._prepare()
         timeline = align_candles(self.config.candles)
-        every = max(1, self.config.accounts // ACCOUNTS_PER_CHECK)
+        every = max(1, self.config.accounts // USUAL_ACCOUNTS)
         for number, (time, candles) in enumerate(timeline):
             length = timeline[number + 1][0] - time if number + 1 < len(timeline) else PHASES
             self._visit(time, length, candles)
