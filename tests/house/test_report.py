@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perpkit import report as report_module
 from perpkit.report import (
     LiquidationMark,
     MarketSeries,
@@ -20,10 +19,12 @@ from perpkit.report import (
     amount_text,
     dollars_text,
     moment_text,
+    page,
     price_text,
     render_report,
     write_report,
 )
+from perpkit.report.thinning import thinned
 
 WAD = 10**18
 START = 1743811200  # 5 April 2025
@@ -97,7 +98,7 @@ def test_a_failed_rendering_leaves_no_directory(tmp_path: Path, monkeypatch: pyt
     def fail(_: Report) -> str:
         raise RuntimeError("no ink")
 
-    monkeypatch.setattr(report_module, "render_report", fail)
+    monkeypatch.setattr(page, "render_report", fail)
     with pytest.raises(RuntimeError, match="no ink"):
         write_report(REPORT, tmp_path / "a" / "b")
     assert list(tmp_path.iterdir()) == []
@@ -109,7 +110,7 @@ def test_a_failed_writing_leaves_no_trace(tmp_path: Path, monkeypatch: pytest.Mo
     def fail(*_: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr("perpkit.report.os.replace", fail)
+    monkeypatch.setattr("perpkit.report.page.os.replace", fail)
     with pytest.raises(OSError, match="disk full"):
         write_report(EMPTY, tmp_path / "a" / "b")
     assert list(tmp_path.iterdir()) == []
@@ -122,7 +123,7 @@ def test_a_failed_writing_keeps_the_report_that_was_there(tmp_path: Path, monkey
         raise KeyboardInterrupt
 
     (tmp_path / "index.html").write_text("old")
-    monkeypatch.setattr("perpkit.report.os.fsync", fail)
+    monkeypatch.setattr("perpkit.report.page.os.fsync", fail)
     with pytest.raises(KeyboardInterrupt):
         write_report(EMPTY, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["index.html"]
@@ -290,7 +291,7 @@ def test_a_page_of_many_points_stays_small() -> None:
 @given(values=st.lists(st.integers(0, 10**24), min_size=1, max_size=400), points=st.integers(40, 120))
 def test_thinning_keeps_the_ends_and_the_extremes(values: list[int], points: int) -> None:
     """The spike is what a reader of a crash looks for."""
-    keep = report_module._thinned(range(len(values)), (values,), points)
+    keep = thinned(range(len(values)), (values,), points)
     assert keep == sorted(set(keep)) and keep[0] == 0 and keep[-1] == len(values) - 1
     assert len(keep) <= points + 2
     kept = [values[i] for i in keep]
