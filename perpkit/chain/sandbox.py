@@ -40,7 +40,8 @@ class ChainSandbox:
 
     name = "anvil"
 
-    def __init__(self, url: str, *, deployed: Sequence[Deployed] = ()) -> None:
+    def __init__(self, url: str, *, deployed: Sequence[Deployed] = (), alone: bool = False) -> None:
+        """`alone` promises that nobody else reads this chain: then no block is mined only to show a new time."""
         self.rpc = JsonRpc(url)
         chain_id = int(self.rpc.call("eth_chainId"), 16)
         if chain_id not in LOCAL_CHAIN_IDS:
@@ -48,6 +49,9 @@ class ChainSandbox:
         self._deployed: dict[str, Deployed] = {}
         self._by_address: dict[Address, Deployed] = {}
         self._funded: set[Address] = set()
+        self._alone = alone
+        # The time of the next block, when nobody has mined it yet.
+        self._due: int | None = None
         for contract in deployed:
             self._remember(contract)
         self.rpc.call("anvil_autoImpersonateAccount", True)
@@ -56,6 +60,8 @@ class ChainSandbox:
 
     @property
     def timestamp(self) -> int:
+        if self._due is not None:
+            return self._due
         block: dict[str, str] = self.rpc.call("eth_getBlockByNumber", "latest", False)
         return int(block["timestamp"], 16)
 
@@ -70,6 +76,7 @@ class ChainSandbox:
         return address
 
     def call(self, label: str, function: str, *args: Any, sender: Address | None = None) -> Any:
+        self._mine_due()
         target = self._deployed[label]
         data = _hex(encode_call(target.contract, function, args))
         request = {"from": sender or ZERO_ADDRESS, "to": target.address, "data": data, "gas": hex(GAS_LIMIT)}
@@ -106,17 +113,26 @@ class ChainSandbox:
         except RpcError:
             sentence = f"time {timestamp} lies before the present {self.timestamp}; time only moves on."
             raise ValueError(sentence) from None
-        self.rpc.call("evm_mine")
+        self._due = timestamp
+        if not self._alone:
+            self._mine_due()
 
     @contextmanager
     def rolled_back(self) -> Iterator[None]:
+        self._mine_due()
         snapshot = self.rpc.call("evm_snapshot")
         try:
             yield
         finally:
+            self._due = None
             if not self.rpc.call("evm_revert", snapshot):
                 raise ChainError("the node no longer knows the snapshot that it should return to.")
             self._funded.clear()
+
+    def _mine_due(self) -> None:
+        if self._due is not None:
+            self.rpc.call("evm_mine")
+            self._due = None
 
     def _remember(self, deployed: Deployed) -> None:
         self._deployed[deployed.label] = self._by_address[deployed.address] = deployed
@@ -128,6 +144,7 @@ class ChainSandbox:
             self._funded.add(sender)
         request = {**transaction, "gas": hex(GAS_LIMIT)}
         receipt: dict[str, Any] = self.rpc.call("eth_sendTransactionSync", request)
+        self._due = None
         if int(receipt["status"], 16) == 0:
             raise self._mined_error(receipt["transactionHash"])
         return receipt

@@ -51,7 +51,7 @@ def open_sandbox(
 
         binary = find_anvil(anvil, progress=progress)
         with AnvilNode.start(binary, port=0, timestamp=timestamp) as node:
-            yield ChainSandbox(node.url)
+            yield ChainSandbox(node.url, alone=True)
     else:
         raise UnknownBackend(name)
 

@@ -1,0 +1,116 @@
+"""Nobody publishes for longer than the heartbeat: what needs a price refuses, what needs none goes on.
+
+A price counts while it is at most as old as the heartbeat, one hour here, to the second. After that nobody trades,
+settles, liquidates or takes margin from under a position, for nobody knows what a position is worth; the money of
+accounts without positions stays free. The silence protects nobody: when the price returns lower, the keeper acts on it
+at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from perpkit.backend import Sandbox
+from perpkit.market_setup import DOLLAR, ROLES, UNIT
+from perpkit.model import perp_math
+from perpkit.model.errors import OracleError, PerpError, StalePrice
+from perpkit.model.fixed_math import div_ceil, div_floor
+from perpkit.scenarios.story import ANY_PRICE, Stage, StoryResult
+
+NAME = "oracle_stale"
+IN_A_LINE = "No price for over an hour: positions stand still, free money does not, and the keeper catches up."
+
+ETH = 0
+
+
+class BlindStage(Stage):
+    """A stage whose ledger goes on while a market has no price: positions are then written at the last known one."""
+
+    def _line(self, name: str) -> Mapping[str, int]:
+        try:
+            return super()._line(name)
+        except OracleError:
+            book, quantum = self.watchman.book, self.watchman.book.quantum
+            account = self.cast[name]
+            equity, _, maintenance = book.margin(account, self.prices, self.sandbox.timestamp)
+            market, position = next(iter(book.accounts[account].positions.items()))
+            mark, mmr = self.prices[market], book.markets[market].params.mmr
+            return {
+                **self.steps[-1].accounts[name],
+                "equity": div_floor(equity, quantum),
+                "maintenance_margin": div_ceil(maintenance, quantum * UNIT),
+                "size": position.size,
+                "liquidation_price": perp_math.liquidation_price(position.size, mark, equity, maintenance, mmr),
+            }
+
+
+def expect_refusal(stage: Stage, what: str, error: PerpError, role: str, function: str, *args: Any) -> None:
+    """`what` is refused with just this error."""
+    raised: PerpError | None = None
+    try:
+        stage.act(role, function, *args)
+    except PerpError as refusal:
+        raised = refusal
+    stage.expect(f"{what} is refused: {error}", (type(raised), str(raised)) == (type(error), str(error)))
+
+
+def play(sandbox: Sandbox, *, price: int = 3_810, silence: int = 3_601) -> StoryResult:
+    """`price` {usd} is the one that returns, at most 3,820, `silence` {s} how long none came, above 3,600."""
+    stage = BlindStage(sandbox)
+    stage.price("ETH-USD", 4_000)
+    published = sandbox.timestamp
+    # Both fill at 4,000 * (1 + 5e-6) = 4,000.02; fees are 5 bp and 2 bp of 40,000.2: 20.0001 and 8.00004.
+    trader = stage.deposit("trader", 2_000)
+    stage.trade("trader", "ETH-USD", milli=10_000)
+    stage.deposit("counterparty", 10_000)
+    stage.trade("counterparty", "ETH-USD", milli=-10_000)
+    whale = stage.deposit("whale", 5_000)
+    stage.tell("A 20x long and a short of 10 ETH each at 4,000; the whale has money here and no position.")
+    # 2,000 - 20.0001 - 10 * 0.02
+    stage.expect("the long has 1,979.7999", stage.view("trader").equity == 1_979_799_900)
+
+    heartbeat = stage.setup.markets[ETH].heartbeat
+    sandbox.set_time(published + heartbeat)
+    stage.expect("a price as old as the heartbeat still counts", sandbox.call("lens", "markets")[ETH].priced)
+    sandbox.set_time(published + silence)
+    stage.expect("a second later it does not", not sandbox.call("lens", "markets")[ETH].priced)
+
+    stale = StalePrice(ETH, 0, stage.setup.markets[ETH].quorum)
+    expect_refusal(stage, "closing a position", stale, "trader", "trade", trader, ETH, -10 * UNIT, 0)
+    expect_refusal(stage, "opening a position", stale, "whale", "trade", whale, ETH, UNIT, ANY_PRICE)
+    expect_refusal(stage, "settling", stale, "outsider", "settle", trader, ETH)
+    expect_refusal(stage, "liquidating", stale, "keeper", "liquidate", trader, ETH)
+    withdrawal = ("withdraw", trader, DOLLAR, ROLES["trader"])
+    expect_refusal(stage, "withdrawing from under a position", stale, "trader", *withdrawal)
+    report = stage.keeper.step()
+    stage.expect("the keeper waits", report.transactions == 0 and not report.refusals)
+    stage.tell("Nobody has published for over an hour. Every position stands still, written at the last known price.")
+
+    stage.deposit("whale", 1_000)
+    stage.act("whale", "withdraw", whale, 4_000 * DOLLAR, ROLES["whale"])
+    stage.tell("The whale, without a position, deposits 1,000 and withdraws 4,000: that needs no price.")
+    # 5,000 + 1,000 - 4,000
+    stage.expect("free money stays free", stage.view("whale").equity == 2_000 * DOLLAR)
+
+    report = stage.price("ETH-USD", price)
+    stage.tell(f"The feeds return at {price:,}, and the keeper liquidates in the same second.")
+    # Long and short are equal, so no funding runs: 1,979.9999 + 10 * (price - 4,000.02).
+    equity = 10 * price * DOLLAR - 38_020_200_100
+    penalty = min(50_000 * price, max(equity, 0))  # 0.5 % of 10 * price, as far as equity goes
+    bad_debt = max(-equity, 0)
+    # Half the penalty; of a bankrupt 0.25 % of 10 * price, from the fund.
+    reward = penalty // 2 if equity >= 0 else 25_000 * price
+    results = [event.result for event in report.liquidations]
+    stage.expect(
+        "the keeper catches up: the long is liquidated whole",
+        [(r.closed, r.penalty, r.reward, r.bad_debt) for r in results] == [(10 * UNIT, penalty, reward, bad_debt)],
+    )
+    stage.expect("the long keeps what the penalty left", stage.view("trader").equity == max(equity, 0) - penalty)
+    # 500,000 and a tenth of both fees, 2.00001 + 0.800004.
+    insurance = 500_002_800_014 + penalty - reward - bad_debt
+    stage.expect("the fund has what the books say", stage.steps[-1].insurance == insurance)
+    # 10,000 - 8.00004 + 10 * (4,000.02 - price)
+    short = 49_992_199_960 - 10 * price * DOLLAR
+    stage.expect("the short gained all the same", stage.view("counterparty").equity == short)
+    return stage.end(NAME)

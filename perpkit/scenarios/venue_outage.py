@@ -1,0 +1,115 @@
+"""The venue halts trading, settling and liquidations of a market while its price falls, and then resumes.
+
+Who can add margin during the halt survives it; who does not is liquidated in the second of the resumption, too late:
+the price has gone through the bankruptcy price, and the insurance fund pays for a loss that an open market would have
+cut in time. The same fall is played without the halt first, and undone, so that both can be compared. The contracts
+have no grace after a halt: deposits are open during it, and that is the time to use.
+"""
+
+from __future__ import annotations
+
+from perpkit.backend import Sandbox
+from perpkit.keeper.keeper import Keeper
+from perpkit.market_setup import DOLLAR, ROLES, UNIT, push_prices
+from perpkit.model.errors import MarketActionPaused
+from perpkit.model.events import Liquidated
+from perpkit.model.market_ledger import LIQUIDATE, SETTLE, TRADE
+from perpkit.model.types import account_id
+from perpkit.scenarios.oracle_stale import expect_refusal
+from perpkit.scenarios.story import Stage, StoryResult
+
+NAME = "venue_outage"
+IN_A_LINE = "Trading and liquidations halt while ETH falls: who tops up survives, who does not leaves bad debt."
+
+ETH = 0
+
+
+def play(
+    sandbox: Sandbox, *, top_up: int = 1_000, prices: tuple[int, ...] = (3_900, 3_830, 3_790, 3_750)
+) -> StoryResult:
+    """`prices` {usd} come a minute apart and end below 3,802.02, where who does not top up is bankrupt; `top_up` {usd}
+    is deposited after the first."""
+    stage = Stage(sandbox)
+    # Always from a skew of 0 to 10 and back: all fill at 4,000.02; 20.0001 is each long's fee, 8.00004 each short's.
+    careful, careless = stage.deposit("trader", 2_000), stage.deposit("whale", 2_000)
+    for long, short in (("trader", "counterparty"), ("whale", "market_maker")):
+        stage.deposit(short, 10_000)
+        stage.trade(long, "ETH-USD", milli=10_000)
+        stage.trade(short, "ETH-USD", milli=-10_000)
+    stage.tell("Two longs at 20x, trader and whale, and two shorts, 10 ETH each at 4,000.")
+
+    with sandbox.rolled_back():
+        open_debt, open_insurance, kept = _without_outage(stage, prices, top_up)
+    stage.expect("undone, the other run left nothing behind", stage.view("whale").equity == 1_979_799_900)
+
+    bits = TRADE | SETTLE | LIQUIDATE
+    stage.act("governor", "set_market_paused", ETH, bits)
+    stage.tell("The venue halts trading, settling and liquidations of ETH.")
+    reports = [stage.price("ETH-USD", prices[0])]
+    expect_refusal(stage, "a trade", MarketActionPaused(ETH, TRADE), "trader", "trade", careful, ETH, -10 * UNIT, 0)
+    stage.deposit("trader", top_up)
+    stage.tell(f"At {prices[0]:,} the trader cannot close, but can deposit: {top_up:,} more. The whale does nothing.")
+    for price in prices[1:]:
+        reports.append(stage.price("ETH-USD", price))
+        stage.tell(f"At {price:,} nobody is liquidated, whoever should be.")
+    expect_refusal(stage, "settling", MarketActionPaused(ETH, SETTLE), "outsider", "settle", careless, ETH)
+    expect_refusal(stage, "a liquidation", MarketActionPaused(ETH, LIQUIDATE), "keeper", "liquidate", careless, ETH)
+    stage.expect("the keeper waits", not any(report.transactions or report.refusals for report in reports))
+    last = prices[-1]
+    # 2,000 - 20.0001 + 10 * (last - 4,000.02), long and short being equal, so that no funding runs.
+    equity = 10 * last * DOLLAR - 38_020_200_100
+    stage.expect("the whale is below zero, and stands", stage.view("whale").equity == equity < 0)
+    stage.expect("the trader has as much, and the deposit", stage.view("trader").equity == equity + top_up * DOLLAR)
+
+    stage.act("governor", "set_market_paused", ETH, 0)
+    report = stage.keeper.step()
+    stage.watch()
+    stage.tell("The venue resumes. The keeper liquidates the whale in the same second; the trader stands.")
+    reward = 25_000 * last  # 0.25 % of 10 * last
+    stage.expect(
+        "who did not top up is liquidated with bad debt",
+        [(e.account, e.result.closed, e.result.bad_debt, e.result.reward) for e in report.liquidations]
+        == [(careless, 10 * UNIT, -equity, reward)],
+    )
+    stage.expect("who topped up survives", stage.view("trader").positions[0].size == 10 * UNIT)
+    # 500,000 and a tenth of the fees, 2 * (2.00001 + 0.800004).
+    insurance = 500_005_600_028 - reward + equity
+    stage.expect("the fund pays for the outage", stage.steps[-1].insurance == insurance)
+    stage.expect("an open market would have left less bad debt", open_debt < -equity)
+    stage.expect("and a richer fund", open_insurance > insurance)
+    stage.expect("and the whale no poorer", kept >= stage.view("whale").equity == 0)
+    stage.tell(
+        f"Bad debt {_dollars(-equity)} against {_dollars(open_debt)} without the outage; the fund has "
+        f"{_dollars(insurance)} against {_dollars(open_insurance)}, the whale nothing against {_dollars(kept)}."
+    )
+
+    stage.trade("trader", "ETH-USD", milli=-10_000)
+    # From a skew of -10 to -20 at last * (1 - 1.5e-5), for 5 bp.
+    sold = 10 * last * DOLLAR - 150 * last
+    left = (2_000 + top_up) * DOLLAR - 20_000_100 + sold - 40_000_200_000 - (sold * 5 + 9_999) // 10_000
+    stage.expect("who survived closes at a price of its own choice", stage.view("trader").equity == left)
+    stage.act("trader", "withdraw", careful, left, ROLES["trader"])
+    stage.tell("The trader closes and withdraws everything.")
+    stage.expect("no deficit stands", stage.steps[-1].deficit == 0)
+    return stage.end(NAME)
+
+
+def _without_outage(stage: Stage, prices: tuple[int, ...], top_up: int) -> tuple[int, int, int]:
+    """The same prices and the same deposit with the market open: bad debt, insurance, and the whale's equity."""
+    sandbox, keeper = stage.sandbox, Keeper(stage.sandbox, ROLES["keeper"])
+    liquidations: list[Liquidated] = []
+    marks = dict(stage.prices)
+    for i, price in enumerate(prices):
+        marks[ETH] = price * UNIT
+        sandbox.set_time(sandbox.timestamp + 60)
+        push_prices(sandbox, {spec: marks[market] for market, spec in enumerate(stage.setup.markets)})
+        liquidations += keeper.step().liquidations
+        if i == 0:
+            account = account_id(ROLES["trader"])
+            sandbox.transact("clearinghouse", "deposit", account, top_up * DOLLAR, sender=ROLES["trader"])
+    bad_debt = sum(event.result.bad_debt for event in liquidations)
+    return bad_debt, sandbox.call("clearinghouse", "vault").insurance, stage.view("whale").equity
+
+
+def _dollars(quanta: int) -> str:
+    return f"{quanta // DOLLAR:,}.{quanta % DOLLAR:06d}"
