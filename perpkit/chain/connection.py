@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-
-from eth_account.signers.local import LocalAccount
-from web3 import Web3
 
 from perpkit.abi.artifacts import load_artifact
 from perpkit.abi.codec import CodecError, decode_error, decode_log, decode_result, encode_call
@@ -26,12 +24,18 @@ from perpkit.chain.errors import (
 )
 from perpkit.chain.json_rpc import JsonRpc
 from perpkit.chain.keys import Secret, check_dev_key, signer_from_key
+from perpkit.chain.limits import Limits
 from perpkit.chain.logs import events_since
 from perpkit.chain.manifest import Manifest
-from perpkit.chain.provider import HardenedProvider
-from perpkit.chain.transactions import Limits, Transactions
 from perpkit.model.events import Event
 from perpkit.model.types import Address
+
+# web3 and eth-account take more than a second to import, and who only reads needs neither.
+if TYPE_CHECKING:
+    from eth_account.signers.local import LocalAccount
+    from web3 import Web3
+
+    from perpkit.chain.transactions import Transactions
 
 RESPONSE_BYTES = 16 * 1024 * 1024
 TIMEOUT_SECONDS = 30.0
@@ -50,7 +54,6 @@ class ChainBackend:
     def __init__(self, rpc: JsonRpc, manifest: Manifest) -> None:
         self.rpc = rpc
         self.manifest = manifest
-        self.w3 = Web3(HardenedProvider(rpc))
         self._host = urlsplit(rpc.url).hostname or ""
         self._deployed = {one.label: one for one in manifest.deployed()}
         self._by_address = {one.address: one for one in self._deployed.values()}
@@ -89,6 +92,15 @@ class ChainBackend:
         who = self._transactions.address if self._transactions else "a reader"
         return f"<ChainBackend chain {self.chain_id} at {self.rpc.endpoint} as {who}>"
 
+    @cached_property
+    def w3(self) -> Web3:
+        """web3 over the same hardened connection."""
+        from web3 import Web3
+
+        from perpkit.chain.provider import HardenedProvider
+
+        return Web3(HardenedProvider(self.rpc))
+
     @property
     def chain_id(self) -> int:
         return self.manifest.chain_id
@@ -114,7 +126,7 @@ class ChainBackend:
         """web3's contract, for those who want to go on with web3."""
         one = self._deployed[label]
         abi: Any = load_artifact(one.contract).abi
-        return self.w3.eth.contract(address=Web3.to_checksum_address(one.address), abi=abi)
+        return self.w3.eth.contract(address=self.w3.to_checksum_address(one.address), abi=abi)
 
     def close(self) -> None:
         """Closes the connection; the next call opens it again."""
@@ -213,6 +225,8 @@ class ChainBackend:
             raise ManifestMismatch(missing)
 
     def _sign_with(self, signer: LocalAccount, limits: Limits, seconds: float) -> None:
+        from perpkit.chain.transactions import Transactions
+
         check_dev_key(signer.address, chain_id=self.chain_id, host=self._host)
         self._transactions = Transactions(
             self.w3, self.rpc, signer, chain_id=self.chain_id, host=self._host, limits=limits, seconds=seconds

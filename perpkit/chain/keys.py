@@ -14,14 +14,15 @@ import stat
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-
-from eth_account import Account
-from eth_account.signers.local import LocalAccount
+from typing import TYPE_CHECKING, Any
 
 from perpkit.chain.errors import BadKey, DevKeyRefused, ExposedKeyFile
 from perpkit.market_setup import ROLES
 from perpkit.model.types import Address
+
+# eth-account takes a second to import, and who only reads needs no key.
+if TYPE_CHECKING:
+    from eth_account.signers.local import LocalAccount
 
 VARIABLE = "PERPKIT_KEY"
 TEST_MNEMONIC = "test test test test test test test test test test test junk"
@@ -63,13 +64,6 @@ class Secret:
         raise TypeError("a secret is not pickled")
 
 
-class _TestAccounts(Account):
-    """eth-account with the test mnemonic allowed, for this class alone."""
-
-
-_TestAccounts.enable_unaudited_hdwallet_features()
-
-
 def signer_from_key(key: str | Secret) -> LocalAccount:
     """The account of a private key of 32 bytes in hexadecimal."""
     secret = key if isinstance(key, Secret) else Secret(key)
@@ -98,7 +92,13 @@ def signer_from_role(role: str | int) -> LocalAccount:
     number = names.index(role) if isinstance(role, str) else role
     if not 0 <= number < len(DEV_ADDRESSES):
         raise BadKey(f"there is no test account {number}; they run from 0 to {len(DEV_ADDRESSES) - 1}")
-    account: LocalAccount = _TestAccounts.from_mnemonic(TEST_MNEMONIC, account_path=f"m/44'/60'/0'/0/{number}")
+    from eth_account import Account
+
+    class TestAccounts(Account):
+        """eth-account with mnemonics allowed, for this class alone."""
+
+    TestAccounts.enable_unaudited_hdwallet_features()
+    account: LocalAccount = TestAccounts.from_mnemonic(TEST_MNEMONIC, account_path=f"m/44'/60'/0'/0/{number}")
     return account
 
 
@@ -112,6 +112,8 @@ def signer_from_keystore(
         password = Secret(getpass.getpass(f"Password of {place.name}: "))
     else:
         password = Secret(_read_private(Path(password_file)).reveal().rstrip("\r\n"))
+    from eth_account import Account
+
     signer = _try(lambda: Account.from_key(Account.decrypt(json.loads(text.reveal()), password.reveal())))
     if signer is None:
         raise BadKey(f"the keystore {place} does not open with this password, or is no keystore")
@@ -125,6 +127,8 @@ def write_keystore(
     place = Path(path)
     secret = password if isinstance(password, Secret) else Secret(password)
     del password
+    from eth_account import Account
+
     content = json.dumps(Account.encrypt(signer.key, secret.reveal(), iterations=iterations))
     # mkstemp gives the file to its owner alone.
     handle, temporary = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.")
@@ -175,6 +179,8 @@ def _account(key: str) -> LocalAccount:
     # eth-account would take an odd number of digits too, and make another key of them.
     if not _KEY.fullmatch(key.strip()):
         raise ValueError
+    from eth_account import Account
+
     account: LocalAccount = Account.from_key(key.strip())
     return account
 

@@ -33,11 +33,9 @@ from perpkit.chain.errors import (
 )
 from perpkit.chain.json_rpc import JsonRpc
 from perpkit.chain.keys import check_dev_key, is_loopback
+from perpkit.chain.limits import GWEI, Limits
 from perpkit.chain.provider import typed
 from perpkit.model.types import Address
-
-GWEI = 10**9
-ETHER = 10**18
 
 # A transaction may take a fifth more gas than was estimated, since the state moves on until it is mined.
 GAS_MARGIN = (6, 5)
@@ -47,16 +45,6 @@ _NONCE_LIMIT = 1 << 64
 
 _NONCE_TAKEN = re.compile(r"nonce.{0,20}too low|already been used|underpriced|old nonce|nonce expired", re.IGNORECASE)
 _ALREADY_KNOWN = re.compile(r"already (known|imported)|known transaction", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one transaction may take, whatever a node says. {wei, gas}"""
-
-    gas: int = 10_000_000
-    fee_per_gas: int = 1_000 * GWEI
-    fee: int = ETHER // 2
-    value: int = ETHER // 10
 
 
 class Nonces:

@@ -51,7 +51,11 @@ def size(value: Decimal | None) -> str:
 
 def percent(value: Decimal | None, digits: int = 2) -> str:
     """A ratio as a percentage."""
-    return _absent() if value is None else f"{value * 100:,.{digits}f} %"
+    if value is None:
+        return _absent()
+    text = f"{value * 100:,.{digits}f}"
+    # What rounds to nothing has no sign.
+    return (text if text.strip("-0.") else text.removeprefix("-")) + " %"
 
 
 def signed(text: str) -> Text:

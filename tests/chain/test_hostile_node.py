@@ -23,7 +23,7 @@ from perpkit.chain.errors import (
     ValueTooHigh,
     WrongChain,
 )
-from perpkit.chain.transactions import GWEI, Limits
+from perpkit.chain.limits import GWEI, Limits
 from perpkit.client import Trader
 from perpkit.client.errors import PreviewUnavailable
 from perpkit.market_setup import ROLES
