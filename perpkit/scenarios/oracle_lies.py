@@ -12,7 +12,7 @@ from perpkit.backend import Sandbox
 from perpkit.keeper.keeper import KeeperReport
 from perpkit.market_setup import DOLLAR, ROLES, UNIT, feed_answer, feed_labels
 from perpkit.model.errors import QuorumNotMet
-from perpkit.scenarios.oracle_stale import BlindStage, expect_refusal
+from perpkit.scenarios.blind_stage import BlindStage
 from perpkit.scenarios.story import Stage, StoryResult
 
 NAME = "oracle_lies"
@@ -57,11 +57,11 @@ def play(sandbox: Sandbox, *, lie: int = 2_000) -> StoryResult:
     # The median is the second lie, halfway, and nobody is within 2 % of it.
     report = publish(stage, (lie, (lie + 4_000) // 2, 4_000), mark=None)
     apart = QuorumNotMet(ETH, 1, stage.setup.markets[ETH].quorum)
-    expect_refusal(stage, "a trade", apart, "trader", "trade", trader, ETH, -10 * UNIT, 0)
-    expect_refusal(stage, "settling", apart, "outsider", "settle", trader, ETH)
-    expect_refusal(stage, "a liquidation", apart, "keeper", "liquidate", trader, ETH)
+    stage.expect_refused("a trade", apart, "trader", "trade", trader, ETH, -10 * UNIT, 0)
+    stage.expect_refused("settling", apart, "outsider", "settle", trader, ETH)
+    stage.expect_refused("a liquidation", apart, "keeper", "liquidate", trader, ETH)
     withdrawal = ("withdraw", trader, DOLLAR, ROLES["trader"])
-    expect_refusal(stage, "withdrawing from under a position", apart, "trader", *withdrawal)
+    stage.expect_refused("withdrawing from under a position", apart, "trader", *withdrawal)
     stage.expect("two who lie apart liquidate nobody", report.transactions == 0 and not report.refusals)
     stage.tell("Two feeds lie, each its own lie: no two agree, and the market stops at its last price.")
 
@@ -99,9 +99,7 @@ def play(sandbox: Sandbox, *, lie: int = 2_000) -> StoryResult:
     taken = 49_992_199_960 - bought - fee  # 10,000 - 8.00004 + 40,000.2 less what it bought for
     stage.act("counterparty", "withdraw", counterparty, taken, ROLES["counterparty"])
     publish(stage, (4_000, 4_000, 4_000), mark=4_000)
-    stage.tell(
-        "Whoever was short closed at the lie and left with the money. The price is 4,000 again; nothing returns."
-    )
+    stage.tell("Whoever was short closed at the lie and left with the money. The price is 4,000 again, too late.")
     wallet = sandbox.call("token", "balance_of", ROLES["counterparty"])
     stage.expect("the short leaves with the gain of a lie", wallet == 990_000 * DOLLAR + taken)
     stage.expect("the long stays at nothing", stage.view("trader").equity == 0 and not stage.view("trader").positions)

@@ -8,7 +8,8 @@ from typing import Any
 
 from perpkit.backend import Receipt, Sandbox
 from perpkit.keeper.keeper import Keeper, KeeperReport
-from perpkit.market_setup import DEFAULT_SETUP, DOLLAR, ROLES, UNIT, MarketSetup, push_prices, set_up
+from perpkit.market_setup import DEFAULT_SETUP, DOLLAR, FEED_TICK, ROLES, UNIT, MarketSetup, push_prices, set_up
+from perpkit.model.errors import PerpError
 from perpkit.model.laws import Moment, Watchman
 from perpkit.model.types import AccountView, account_id
 from perpkit.state import digest, read_state
@@ -75,14 +76,40 @@ class Stage:
         limit = ANY_PRICE if delta > 0 else 0
         return self.act(role, "trade", account, self.symbols[symbol], delta, limit)
 
-    def act(self, role: str, function: str, *args: Any) -> Receipt:
-        receipt = self.sandbox.transact("clearinghouse", function, *args, sender=ROLES[role])
+    def act(self, role: str, function: str, *args: Any, label: str = "clearinghouse") -> Receipt:
+        receipt = self.sandbox.transact(label, function, *args, sender=ROLES[role])
         self.watch()
         return receipt
 
+    def refused(self, role: str, function: str, *args: Any, label: str = "clearinghouse") -> PerpError | None:
+        """The error with which an action is refused; None when it was done."""
+        try:
+            self.act(role, function, *args, label=label)
+        except PerpError as error:
+            return error
+        return None
+
+    def expect_refused(self, what: str, error: PerpError, role: str, function: str, *args: Any) -> None:
+        """The story promises that `what` is refused with just this error."""
+        raised = self.refused(role, function, *args)
+        self.expect(f"{what} is refused: {error}", raised == error)
+
     def price(self, symbol: str, dollars: int, *, after: int = 60) -> KeeperReport:
         """Moves one price, `after` seconds from now, and lets the keeper answer."""
-        self.prices[self.symbols[symbol]] = dollars * UNIT
+        return self.price_many({symbol: dollars}, after=after)
+
+    def price_many(self, dollars: Mapping[str, int], *, after: int = 60) -> KeeperReport:
+        """Moves several prices at once."""
+        return self.price_exactly({symbol: price * UNIT for symbol, price in dollars.items()}, after=after)
+
+    def advance(self, seconds: int) -> KeeperReport:
+        """Lets time pass at the same prices, which are published again at its end."""
+        return self.price_exactly({}, after=seconds)
+
+    def price_exactly(self, prices: Mapping[str, int], *, after: int = 60) -> KeeperReport:
+        """Moves prices {usd/base, 1e18}, which are cut to what a feed can say."""
+        for symbol, price in prices.items():
+            self.prices[self.symbols[symbol]] = price // FEED_TICK * FEED_TICK
         self.sandbox.set_time(self.sandbox.timestamp + after)
         push_prices(self.sandbox, {spec: self.prices[m] for m, spec in enumerate(self.setup.markets)})
         self.watch()
@@ -93,6 +120,21 @@ class Stage:
     def view(self, role: str) -> AccountView:
         view: AccountView = self.sandbox.call("lens", "account", self.cast[role])
         return view
+
+    def milli(self, name: str, symbol: str = "ETH-USD") -> int:
+        """The thousandths of the base asset that somebody of the cast holds, negative when short, rounded down."""
+        held = [p.size for p in self.view(name).positions if p.market == self.symbols[symbol]]
+        return sum(held) * 1000 // UNIT
+
+    @property
+    def insurance(self) -> int:
+        """The insurance fund, in quanta."""
+        return self.watchman.book.vault.insurance
+
+    @property
+    def pool_cash(self) -> int:
+        """The pool's settled cash, in quanta."""
+        return self.watchman.book.vault.pool
 
     def tell(self, words: str) -> None:
         """Writes a line of the ledger, and asks the laws."""

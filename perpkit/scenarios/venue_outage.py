@@ -15,7 +15,6 @@ from perpkit.model.errors import MarketActionPaused
 from perpkit.model.events import Liquidated
 from perpkit.model.market_ledger import LIQUIDATE, SETTLE, TRADE
 from perpkit.model.types import account_id
-from perpkit.scenarios.oracle_stale import expect_refusal
 from perpkit.scenarios.story import Stage, StoryResult
 
 NAME = "venue_outage"
@@ -46,14 +45,14 @@ def play(
     stage.act("governor", "set_market_paused", ETH, bits)
     stage.tell("The venue halts trading, settling and liquidations of ETH.")
     reports = [stage.price("ETH-USD", prices[0])]
-    expect_refusal(stage, "a trade", MarketActionPaused(ETH, TRADE), "trader", "trade", careful, ETH, -10 * UNIT, 0)
+    stage.expect_refused("a trade", MarketActionPaused(ETH, TRADE), "trader", "trade", careful, ETH, -10 * UNIT, 0)
     stage.deposit("trader", top_up)
     stage.tell(f"At {prices[0]:,} the trader cannot close, but can deposit: {top_up:,} more. The whale does nothing.")
     for price in prices[1:]:
         reports.append(stage.price("ETH-USD", price))
         stage.tell(f"At {price:,} nobody is liquidated, whoever should be.")
-    expect_refusal(stage, "settling", MarketActionPaused(ETH, SETTLE), "outsider", "settle", careless, ETH)
-    expect_refusal(stage, "a liquidation", MarketActionPaused(ETH, LIQUIDATE), "keeper", "liquidate", careless, ETH)
+    stage.expect_refused("settling", MarketActionPaused(ETH, SETTLE), "outsider", "settle", careless, ETH)
+    stage.expect_refused("a liquidation", MarketActionPaused(ETH, LIQUIDATE), "keeper", "liquidate", careless, ETH)
     stage.expect("the keeper waits", not any(report.transactions or report.refusals for report in reports))
     last = prices[-1]
     # 2,000 - 20.0001 + 10 * (last - 4,000.02), long and short being equal, so that no funding runs.

@@ -12,7 +12,6 @@ from perpkit.market_setup import DOLLAR, ROLES, UNIT
 from perpkit.model.errors import Paused
 from perpkit.model.margin_vault import WITHDRAW
 from perpkit.model.types import account_id
-from perpkit.scenarios.oracle_stale import expect_refusal
 from perpkit.scenarios.story import Stage, StoryResult
 
 NAME = "withdrawal_halt"
@@ -38,12 +37,12 @@ def play(sandbox: Sandbox, *, price: int = 3_810) -> StoryResult:
 
     stage.act("governor", "set_vault_paused", WITHDRAW)
     shut = Paused(WITHDRAW)
-    expect_refusal(stage, "a withdrawal", shut, "trader", "withdraw", trader, DOLLAR, ROLES["trader"])
-    expect_refusal(stage, "a transfer", shut, "trader", "transfer", trader, trader + 1, DOLLAR)
+    stage.expect_refused("a withdrawal", shut, "trader", "withdraw", trader, DOLLAR, ROLES["trader"])
+    stage.expect_refused("a transfer", shut, "trader", "transfer", trader, trader + 1, DOLLAR)
     outsider = stage.deposit("outsider", 500)
     stage.tell("Withdrawals halt. A deposit of 500 still comes in, and does not get out again.")
-    expect_refusal(
-        stage, "withdrawing what was just deposited", shut, "outsider", "withdraw", outsider, 1, ROLES["outsider"]
+    stage.expect_refused(
+        "withdrawing what was just deposited", shut, "outsider", "withdraw", outsider, 1, ROLES["outsider"]
     )
 
     provider = ROLES["provider"]
@@ -70,9 +69,7 @@ def play(sandbox: Sandbox, *, price: int = 3_810) -> StoryResult:
 
     stage.trade("trader", "ETH-USD", milli=-10_000)
     stage.trade("counterparty", "ETH-USD", milli=20_000)
-    stage.tell(
-        "The other long closes, and so does the short: trades go on. All of it is money now, and nobody gets it."
-    )
+    stage.tell("The other long and the short close: trades go on. All is money now, and nobody gets it.")
     sold = 10 * price * DOLLAR - 150 * price  # from a skew of -10 to -20: price * (1 - 1.5e-5)
     bought = 20 * price * DOLLAR - 200 * price  # from a skew of -20 to 0: price * (1 - 1e-5)
     taker_fee, maker_fee = (sold * 5 + 9_999) // 10_000, (bought * 2 + 9_999) // 10_000
@@ -85,7 +82,7 @@ def play(sandbox: Sandbox, *, price: int = 3_810) -> StoryResult:
     }
     stage.expect("the books say what each is owed", {name: stage.view(name).equity for name in stage.cast} == owed)
     gain = ("withdraw", counterparty, owed["counterparty"], ROLES["counterparty"])
-    expect_refusal(stage, "withdrawing a gain", shut, "counterparty", *gain)
+    stage.expect_refused("withdrawing a gain", shut, "counterparty", *gain)
 
     stage.act("governor", "set_vault_paused", 0)
     before = {name: sandbox.call("token", "balance_of", ROLES[name]) for name in owed}
