@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -54,7 +55,7 @@ class AccountState:
     markets: tuple[int, ...] = ()
 
 
-class MarginVault(Ownable):
+class MarginVault(Ownable, ABC):
     def __init__(self, world: World, address: Address, token: TestUSD, owner: Address) -> None:
         super().__init__(world, address, owner)
         if token.decimals < 6 or token.decimals > 18:
@@ -322,13 +323,13 @@ class MarginVault(Ownable):
         if sender != owner and to != owner and not self._simulating:
             raise OperatorMayOnlyPayOwner(owner, to)
 
+    @abstractmethod
     def _verify_initial_margin(self, account: int) -> None:
         """Refuses an account whose equity is below its initial margin; needs no price when it has no position."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _verify_pool_reserve(self) -> None:
         """Refuses a pool that cannot back the skew of every market."""
-        raise NotImplementedError
 
     # STORAGE
 
