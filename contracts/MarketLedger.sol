@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-
 import {MarginVault} from "./MarginVault.sol";
 import {IMarketLedger} from "./interfaces/IMarketLedger.sol";
 import {IPriceOracle} from "./interfaces/IPriceOracle.sol";

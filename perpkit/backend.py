@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from perpkit.model.events import Event
-from perpkit.model.types import Address, Signature
+from perpkit.model.types import Address
 
 # When something was said {s}, and what.
 TimedEvent = tuple[int, Event]
@@ -88,12 +88,4 @@ class Sandbox(Backend, Protocol):
 
     def rolled_back(self) -> AbstractContextManager[None]:
         """A block of code after which everything is as it was before."""
-        ...
-
-
-class TypedDataSigner(Protocol):
-    """Signs EIP-712 messages of the market for keys that it knows."""
-
-    def sign(self, signature: Signature, *, domain: Mapping[str, Any]) -> bytes:
-        """The 65 bytes of `signature.signer`'s signature over `signature.message`."""
         ...

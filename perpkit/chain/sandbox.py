@@ -14,11 +14,11 @@ from perpkit.abi.codec import decode_error, decode_result, encode_call, encode_c
 from perpkit.backend import Deployed, Receipt, TimedEvent
 from perpkit.chain.errors import ChainError, RpcError
 from perpkit.chain.json_rpc import JsonRpc
+from perpkit.chain.keys import LOCAL_CHAIN_IDS
 from perpkit.chain.logs import decode, events_since
 from perpkit.model.errors import Reverted
 from perpkit.model.types import ZERO_ADDRESS, Address
 
-LOCAL_CHAIN_IDS = (31337, 1337)
 GAS_LIMIT = 30_000_000
 ETHER = 10**18
 

@@ -17,8 +17,9 @@ from typing import Literal
 
 from perpkit.backend import Backend
 from perpkit.chain.errors import ManifestError
+from perpkit.chain.keys import LOCAL_CHAIN_IDS
 from perpkit.chain.manifest import DEFAULT_PATH, Manifest
-from perpkit.chain.sandbox import LOCAL_CHAIN_IDS, ChainSandbox
+from perpkit.chain.sandbox import ChainSandbox
 from perpkit.client import Reader, Trader
 from perpkit.client.trader import DEFAULT_SLIPPAGE
 from perpkit.devnet.errors import BadControl, ManifestNotWritten, SnapshotGone
