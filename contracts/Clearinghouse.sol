@@ -6,6 +6,7 @@ import {Address} from "@openzeppelin/contracts/utils/Address.sol";
 
 import {MarginVault} from "./MarginVault.sol";
 import {MarketLedger} from "./MarketLedger.sol";
+import {VaultLedger} from "./VaultLedger.sol";
 import {IClearinghouse} from "./interfaces/IClearinghouse.sol";
 import {IPriceOracle} from "./interfaces/IPriceOracle.sol";
 import {FixedMath} from "./libraries/FixedMath.sol";
@@ -13,13 +14,13 @@ import {PerpMath} from "./libraries/PerpMath.sol";
 
 /// @title Clearinghouse
 /// @notice {documentation: IClearinghouse}
-contract Clearinghouse is IClearinghouse, MarketLedger {
+contract Clearinghouse is IClearinghouse, MarketLedger, MarginVault {
     using FixedMath for int256;
 
     address private immutable _extension;
 
     constructor(IERC20Metadata token, IPriceOracle oracle, address extension, address owner)
-        MarginVault(token, owner)
+        VaultLedger(token, owner)
         MarketLedger(oracle)
     {
         _extension = extension;
@@ -36,6 +37,7 @@ contract Clearinghouse is IClearinghouse, MarketLedger {
         // AUTHORIZE
         Market storage m = _activeMarket(market, TRADE);
         _authorize(account);
+        if (m.params.minDelay != 0 && msg.sender != orders && !_simulating) revert OnlyOrders(market, m.params.minDelay);
         if (delta == 0) revert ZeroAmount();
         result.delta = delta.toSize();
 
@@ -69,9 +71,11 @@ contract Clearinghouse is IClearinghouse, MarketLedger {
         _chargeFee(m, account, result.fee);
 
         // VERIFY
+        bool reduction = _isReduction(previous.size, next.size);
+        if (!reduction && m.state.paused & INCREASE != 0) revert MarketActionPaused(market, INCREASE);
         _verifySize(m, next.size, result.mark);
         _verifyGrowth(m, market, previous.size, next.size, skew, result.mark);
-        _verifyMargin(account, marks, _isReduction(previous.size, next.size));
+        _verifyMargin(account, marks, reduction);
 
         // EMIT
         emit Traded(market, account, ++m.state.sequence, fundingIndex, result, next, _balances(m, account));
@@ -126,6 +130,8 @@ contract Clearinghouse is IClearinghouse, MarketLedger {
                 account, margin.equity.divFloor(QUANTUM), margin.maintenanceMargin.divCeil(QUANTUM * FixedMath.UNIT)
             );
         }
+        (uint16 held, uint256 graceUntil) = _graceOf(account);
+        if (graceUntil != 0) revert GracePeriod(held, graceUntil);
         result = _liquidate(m, account, market, marks[market], fundingIndex, margin);
     }
 
@@ -148,6 +154,8 @@ contract Clearinghouse is IClearinghouse, MarketLedger {
             // COMPUTE
             Margin memory margin = _margin(accounts[i], marks);
             if (PerpMath.isCovered(margin.equity, margin.maintenanceMargin)) continue;
+            (, uint256 graceUntil) = _graceOf(accounts[i]);
+            if (graceUntil != 0) continue;
             results[i] = _liquidate(m, accounts[i], market, marks[market], fundingIndex, margin);
         }
     }
@@ -164,16 +172,7 @@ contract Clearinghouse is IClearinghouse, MarketLedger {
         uint256 keeper = uint256(uint160(msg.sender)) << 96;
         Position memory previous = _positions[account][market];
         result.mark = mark;
-        result.closed = PerpMath.liquidationSize(
-            previous.size,
-            mark,
-            margin.equity,
-            margin.initialMargin,
-            int256(uint256(m.params.imr)),
-            int256(uint256(m.params.penaltyRate)),
-            int256(uint256(m.params.minNotional)),
-            QUANTUM
-        );
+        result.closed = _liquidationSize(m, previous.size, mark, margin);
         result.penalty = PerpMath.liquidationPenalty(
             result.closed, mark, int256(uint256(m.params.penaltyRate)), margin.equity, QUANTUM
         );
@@ -218,6 +217,37 @@ contract Clearinghouse is IClearinghouse, MarketLedger {
         );
     }
 
+    /// @dev The least that restores initial margin. What is left may need less of it, when it falls into a lower tier:
+    /// tried from the position's own tier downward, the first that fits is the least.
+    function _liquidationSize(Market storage m, int256 size, int256 mark, Margin memory margin)
+        internal
+        view
+        returns (int256 closed)
+    {
+        uint256 tier = _tierOf(m, size);
+        (int256 imr,) = _ratiosOf(m, tier);
+        int256 elsewhere = margin.initialMargin - PerpMath.marginRequirement(size, mark, imr);
+        int256 least = 0;
+        while (true) {
+            closed = PerpMath.liquidationSize(
+                size,
+                mark,
+                margin.equity,
+                elsewhere + PerpMath.marginRequirement(size, mark, imr),
+                imr,
+                int256(uint256(m.params.penaltyRate)),
+                int256(uint256(m.params.minNotional)),
+                least,
+                QUANTUM
+            );
+            if (tier == 0) return closed;
+            int256 minSize = int256(uint256(m.tiers[tier - 1].minSize));
+            if (size.abs() - closed >= minSize) return closed;
+            least = size.abs() - minSize + 1;
+            (imr,) = _ratiosOf(m, --tier);
+        }
+    }
+
     /* EXTENSION */
 
     /// @inheritdoc IClearinghouse
@@ -226,17 +256,47 @@ contract Clearinghouse is IClearinghouse, MarketLedger {
     }
 
     /// @inheritdoc IClearinghouse
-    function listMarket(bytes32, MarketParams calldata) external returns (uint16) {
+    function listMarket(bytes32, MarketParams calldata, RiskTier[] calldata) external returns (uint16) {
         _extend();
     }
 
     /// @inheritdoc IClearinghouse
-    function setMarketParams(uint16, MarketParams calldata) external {
+    function setMarketParams(uint16, MarketParams calldata, RiskTier[] calldata) external {
+        _extend();
+    }
+
+    /// @inheritdoc IClearinghouse
+    function announceMarketParams(uint16, MarketParams calldata, RiskTier[] calldata) external {
         _extend();
     }
 
     /// @inheritdoc IClearinghouse
     function setMarketPaused(uint16, uint16) external {
+        _extend();
+    }
+
+    /// @inheritdoc IClearinghouse
+    function setOrders(address) external {
+        _extend();
+    }
+
+    /// @inheritdoc IClearinghouse
+    function recordOutage(uint16) external returns (bool) {
+        _extend();
+    }
+
+    /// @inheritdoc IClearinghouse
+    function announceDelisting(uint16) external {
+        _extend();
+    }
+
+    /// @inheritdoc IClearinghouse
+    function delistMarket(uint16) external {
+        _extend();
+    }
+
+    /// @inheritdoc IClearinghouse
+    function closeOut(uint16, uint256[] calldata) external {
         _extend();
     }
 
@@ -285,6 +345,30 @@ contract Clearinghouse is IClearinghouse, MarketLedger {
     }
 
     /// @inheritdoc IClearinghouse
+    function riskTiersOf(uint16 market) external view returns (RiskTier[] memory tiers) {
+        Market storage m = _markets[market];
+        tiers = new RiskTier[](m.state.tiers);
+        for (uint256 i = 0; i < tiers.length; i++) {
+            tiers[i] = m.tiers[i];
+        }
+    }
+
+    /// @inheritdoc IClearinghouse
+    function ratiosOf(uint16 market, int256 size) external view returns (int256, int256) {
+        return _ratios(_markets[market], size);
+    }
+
+    /// @inheritdoc IClearinghouse
+    function delistingOf(uint16 market) external view returns (Delisting memory) {
+        return _markets[market].delisting;
+    }
+
+    /// @inheritdoc IClearinghouse
+    function priceOf(uint16 market) external view returns (int256, uint256) {
+        return _price(market);
+    }
+
+    /// @inheritdoc IClearinghouse
     function positionOf(uint256 account, uint16 market) external view returns (Position memory) {
         return _positions[account][market];
     }
@@ -318,7 +402,7 @@ contract Clearinghouse is IClearinghouse, MarketLedger {
         for (uint16 market = 0; market < marketCount; market++) {
             Market storage m = _markets[market];
             if (m.state.longOi == 0 && m.state.shortOi == 0) continue;
-            (int256 mark,) = ORACLE.price(market);
+            (int256 mark,) = _price(market);
             int256 fundingIndex = _fundingIndex(m, mark);
             equity -= _sidePnl(m.state, true, mark, fundingIndex) + _sidePnl(m.state, false, mark, fundingIndex);
         }

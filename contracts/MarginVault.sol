@@ -1,39 +1,23 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {Ownable, Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
 import {IERC20Metadata} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Metadata.sol";
 import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
-import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {Multicall} from "@openzeppelin/contracts/utils/Multicall.sol";
 import {Nonces} from "@openzeppelin/contracts/utils/Nonces.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 
+import {VaultLedger} from "./VaultLedger.sol";
 import {IMarginVault} from "./interfaces/IMarginVault.sol";
 import {FixedMath} from "./libraries/FixedMath.sol";
 
 /// @title MarginVault
 /// @notice The only file that touches the token. {documentation: IMarginVault}
-abstract contract MarginVault is
-    IMarginVault,
-    Ownable2Step,
-    ReentrancyGuardTransient,
-    Multicall,
-    Nonces,
-    EIP712
-{
+abstract contract MarginVault is IMarginVault, VaultLedger, Multicall, Nonces, EIP712 {
     using FixedMath for int256;
     using SafeERC20 for IERC20Metadata;
-
-    /// @dev One slot: an action that touches collateral and the list of markets writes once.
-    struct AccountState {
-        int96 collateral;
-        uint32 reserved;
-        /// Up to eight market ids, each plus one, from the lowest 16 bits up.
-        uint128 markets;
-    }
 
     uint16 public constant DEPOSIT = 1;
     uint16 public constant WITHDRAW = 2;
@@ -43,24 +27,7 @@ abstract contract MarginVault is
     bytes32 private constant SET_OPERATOR_TYPEHASH =
         keccak256("SetOperator(address owner,address operator,bool approved,uint256 nonce,uint256 deadline)");
 
-    IERC20Metadata public immutable TOKEN;
-    /// {raw per quantum}
-    int256 public immutable QUANTUM;
-
-    address public pool;
-    Vault internal _vault;
-    mapping(uint256 account => AccountState) internal _accounts;
-    mapping(address owner => mapping(address operator => bool)) public isOperator;
-
-    /// @dev Set within `simulate`, which undoes everything that it lets pass.
-    bool internal transient _simulating;
-
-    constructor(IERC20Metadata token, address owner) Ownable(owner) EIP712("perpkit", "1") {
-        uint8 decimals = token.decimals();
-        if (decimals < 6 || decimals > 18) revert UnsupportedDecimals(decimals);
-        TOKEN = token;
-        QUANTUM = int256(10 ** (36 - decimals));
-    }
+    constructor() EIP712("perpkit", "1") {}
 
     /* COLLATERAL */
 
@@ -219,7 +186,7 @@ abstract contract MarginVault is
 
     /// @inheritdoc IMarginVault
     function setOperator(address operator, bool approved) external {
-        isOperator[msg.sender][operator] = approved;
+        _isOperator[msg.sender][operator] = approved;
         emit OperatorSet(msg.sender, operator, approved);
     }
 
@@ -236,7 +203,7 @@ abstract contract MarginVault is
             keccak256(abi.encode(SET_OPERATOR_TYPEHASH, owner, operator, approved, _useNonce(owner), deadline));
         (address signer, ECDSA.RecoverError failure,) = ECDSA.tryRecover(_hashTypedDataV4(message), signature);
         if (failure != ECDSA.RecoverError.NoError || signer != owner) revert InvalidSignature(owner);
-        isOperator[owner][operator] = approved;
+        _isOperator[owner][operator] = approved;
         emit OperatorSet(owner, operator, approved);
     }
 
@@ -260,6 +227,11 @@ abstract contract MarginVault is
         return _accounts[account].collateral;
     }
 
+    /// @inheritdoc IMarginVault
+    function isOperator(address owner, address operator) external view returns (bool) {
+        return _isOperator[owner][operator];
+    }
+
     /* INTERNAL */
 
     function _deposit(uint256 account, uint256 amount) internal {
@@ -281,10 +253,6 @@ abstract contract MarginVault is
         TOKEN.safeTransferFrom(msg.sender, address(this), amount);
     }
 
-    function _insurance() internal view returns (int256) {
-        return int256(uint256(_vault.insurance));
-    }
-
     function _requireAmount(uint256 amount) internal pure returns (int256 money) {
         money = FixedMath.toAmount(amount);
         if (money == 0) revert ZeroAmount();
@@ -294,20 +262,8 @@ abstract contract MarginVault is
         if (_vault.paused & bit != 0) revert Paused(bit);
     }
 
-    function _authorize(uint256 account) internal view {
-        address owner = address(uint160(account >> 96));
-        if (msg.sender == owner || isOperator[owner][msg.sender] || _simulating) return;
-        revert NotAuthorized(account, msg.sender);
-    }
-
     function _authorizePayment(uint256 account, address to) internal view {
         address owner = address(uint160(account >> 96));
         if (msg.sender != owner && to != owner && !_simulating) revert OperatorMayOnlyPayOwner(owner, to);
     }
-
-    /// @dev Refuses an account whose equity is below its initial margin; needs no price when it has no position.
-    function _verifyInitialMargin(uint256 account) internal view virtual;
-
-    /// @dev Refuses a pool that cannot back the skew of every market.
-    function _verifyPoolReserve() internal view virtual;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {MarginVault} from "./MarginVault.sol";
+import {VaultLedger} from "./VaultLedger.sol";
 import {IMarketLedger} from "./interfaces/IMarketLedger.sol";
 import {IPriceOracle} from "./interfaces/IPriceOracle.sol";
 import {FixedMath} from "./libraries/FixedMath.sol";
@@ -9,13 +9,21 @@ import {PerpMath} from "./libraries/PerpMath.sol";
 
 /// @title MarketLedger
 /// @notice What all actions on the markets share: the books of positions, sides and bad debt, and the checks on them.
-abstract contract MarketLedger is IMarketLedger, MarginVault {
+abstract contract MarketLedger is IMarketLedger, VaultLedger {
     using FixedMath for int256;
 
     struct Market {
         MarketParams params;
         MarketState state;
         bytes32 symbol;
+        RiskTier[3] tiers;
+        Delisting delisting;
+    }
+
+    /// @dev Parameters and tiers that may be set from a time on, as their hash.
+    struct Announcement {
+        bytes32 terms;
+        uint40 effectiveAt;
     }
 
     /// @dev An account's worth at this moment: raw equity, and requirements in raw * 1e18.
@@ -29,15 +37,29 @@ abstract contract MarketLedger is IMarketLedger, MarginVault {
     uint16 public constant SETTLE = 2;
     uint16 public constant LIQUIDATE = 4;
     uint16 public constant DELEVERAGE = 8;
+    /// @dev Trades that do more than make a position smaller.
+    uint16 public constant INCREASE = 16;
+    /// @dev Not a pause but an end.
+    uint16 internal constant DELISTED = 32;
 
     uint16 public constant MAX_MARKETS = 32;
     uint256 public constant MAX_POSITIONS = 8;
+    /// @dev Above the first.
+    uint256 public constant MAX_TIERS = 3;
+    uint256 public constant NOTICE = 1 days;
+    uint256 public constant GRACE_PERIOD = 15 minutes;
+    uint40 internal constant OUTAGE = type(uint40).max;
 
     IPriceOracle public immutable ORACLE;
 
     uint16 public marketCount;
+    /// @notice The contract through which markets with a delay trade.
+    address public orders;
     mapping(uint16 market => Market) internal _markets;
     mapping(uint256 account => mapping(uint16 market => Position)) internal _positions;
+    mapping(uint16 market => Announcement) internal _announcements;
+    /// @dev Winners of a delisted market whose claims stand.
+    mapping(uint256 account => mapping(uint16 market => bool)) internal _registered;
 
     constructor(IPriceOracle oracle) {
         ORACLE = oracle;
@@ -55,12 +77,37 @@ abstract contract MarketLedger is IMarketLedger, MarginVault {
     function _mark(int256[MAX_MARKETS] memory marks, uint16 market) internal view returns (int256 mark) {
         mark = marks[market];
         if (mark == 0) {
-            (mark,) = ORACLE.price(market);
+            (mark,) = _price(market);
             marks[market] = mark;
         }
     }
 
+    /// @dev The mark price, which of a delisted market stands still.
+    function _price(uint16 market) internal view returns (int256, uint256) {
+        Market storage m = _markets[market];
+        if (m.state.paused & DELISTED != 0) return (int256(uint256(m.delisting.price)), block.timestamp);
+        return ORACLE.price(market);
+    }
+
+    /// @dev The margin ratios of a position's size.
+    function _ratios(Market storage m, int256 size) internal view returns (int256 imr, int256 mmr) {
+        return _ratiosOf(m, _tierOf(m, size));
+    }
+
+    /// @dev The highest tier that a position's size reaches; zero is the market's own ratios.
+    function _tierOf(Market storage m, int256 size) internal view returns (uint256 tier) {
+        tier = m.state.tiers;
+        while (tier > 0 && size.abs() < int256(uint256(m.tiers[tier - 1].minSize))) tier--;
+    }
+
+    function _ratiosOf(Market storage m, uint256 tier) internal view returns (int256 imr, int256 mmr) {
+        if (tier == 0) return (int256(uint256(m.params.imr)), int256(uint256(m.params.mmr)));
+        RiskTier storage t = m.tiers[tier - 1];
+        return (int256(uint256(t.imr)), int256(uint256(t.mmr)));
+    }
+
     function _fundingIndex(Market storage m, int256 mark) internal view returns (int256) {
+        if (m.state.accruedAt == block.timestamp) return m.state.fundingIndex;
         int256 rate = PerpMath.fundingRate(
             _skew(m), int256(uint256(m.params.skewScale)), int256(uint256(m.params.maxFundingRate))
         );
@@ -102,6 +149,7 @@ abstract contract MarketLedger is IMarketLedger, MarginVault {
         payment = PerpMath.fundingPayment(position.size, indexDelta, QUANTUM);
         funded.size = position.size;
         funded.fundingIndex = fundingIndex.toFundingIndex();
+        funded.opened = position.opened;
         funded.cost = PerpMath.costAfterFunding(position.size, position.cost, indexDelta, payment, QUANTUM);
     }
 
@@ -114,6 +162,7 @@ abstract contract MarketLedger is IMarketLedger, MarginVault {
         int256 size = position.size;
         next.size = (size + delta).toSize();
         next.fundingIndex = position.fundingIndex;
+        next.opened = position.opened;
         next.cost = position.cost;
         int256 closed = PerpMath.closedSize(size, delta);
         if (closed > 0) {
@@ -122,7 +171,7 @@ abstract contract MarketLedger is IMarketLedger, MarginVault {
             realized = pnl.divFloor(QUANTUM);
             next.cost = PerpMath.costAfterClose(position.cost, costClosed, pnl, realized, QUANTUM);
         }
-        if (next.size == 0) return (Position(0, 0, 0), realized);
+        if (next.size == 0) return (Position(0, 0, 0, 0), realized);
         if (closed == size.abs()) next.cost = next.size * price;
         else if (closed == 0) next.cost += delta * price;
     }
@@ -134,6 +183,10 @@ abstract contract MarketLedger is IMarketLedger, MarginVault {
         Position memory previous,
         Position memory next
     ) internal {
+        // Opened or flipped: the next event is the position's birth.
+        if (next.size != 0 && (previous.size == 0 || (previous.size > 0) != (next.size > 0))) {
+            next.opened = uint56(m.state.sequence + 1);
+        }
         _addToSide(m.state, previous, -1);
         _addToSide(m.state, next, 1);
         if (next.size == 0) delete _positions[account][market];
@@ -220,12 +273,22 @@ abstract contract MarketLedger is IMarketLedger, MarginVault {
             int256 indexDelta = _fundingIndex(m, mark) - position.fundingIndex;
             unchecked {
                 // Eight positions within the supported ranges cannot overflow.
+                (int256 imr, int256 mmr) = _ratios(m, position.size);
                 margin.equity += PerpMath.unrealizedPnl(position.size, position.cost, mark, indexDelta);
-                margin.initialMargin += PerpMath.marginRequirement(position.size, mark, int256(uint256(m.params.imr)));
-                margin.maintenanceMargin +=
-                    PerpMath.marginRequirement(position.size, mark, int256(uint256(m.params.mmr)));
+                margin.initialMargin += PerpMath.marginRequirement(position.size, mark, imr);
+                margin.maintenanceMargin += PerpMath.marginRequirement(position.size, mark, mmr);
             }
         }
+    }
+
+    /// @dev Until when an account is out of reach of liquidation, and because of which market; zero when it is not.
+    function _graceOf(uint256 account) internal view returns (uint16 market, uint256 graceUntil) {
+        for (uint128 packed = _accounts[account].markets; packed != 0; packed >>= 16) {
+            market = uint16(packed) - 1;
+            graceUntil = _markets[market].state.graceUntil;
+            if (block.timestamp < graceUntil) return (market, graceUntil);
+        }
+        return (0, 0);
     }
 
     function _verifySize(Market storage m, int256 size, int256 mark) internal view {
@@ -283,7 +346,7 @@ abstract contract MarketLedger is IMarketLedger, MarginVault {
             Market storage m = _markets[market];
             int256 skew = _skew(m);
             if (skew == 0) continue;
-            (int256 mark,) = ORACLE.price(market);
+            (int256 mark,) = _price(market);
             _verifyReserve(m, market, skew, mark);
         }
     }

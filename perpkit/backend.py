@@ -62,8 +62,9 @@ class Backend(Protocol):
         """The result of a function, with nothing changed. Raises the contract's own error."""
         ...
 
-    def transact(self, label: str, function: str, *args: Any, sender: Address) -> Receipt:
-        """Does a function. Raises the contract's own error, and then nothing is changed."""
+    def transact(self, label: str, function: str, *args: Any, sender: Address, value: int = 0) -> Receipt:
+        """Does a function, with `value` wei for the contract. Raises the contract's own error, and then nothing is
+        changed."""
         ...
 
     def events_since(self, cursor: int) -> tuple[tuple[TimedEvent, ...], int]:
@@ -84,6 +85,10 @@ class Sandbox(Backend, Protocol):
 
     def set_time(self, timestamp: int) -> None:
         """Sets the time of the next transaction, which time never goes back before. {s}"""
+        ...
+
+    def ether_of(self, address: Address) -> int:
+        """The wei of an address. Whoever acts first on a sandbox is given `ETHER_GIVEN` (model/contract.py)."""
         ...
 
     def rolled_back(self) -> AbstractContextManager[None]:

@@ -62,11 +62,22 @@ class LocalBackend:
         with self.world.undone():
             return target(*args, sender=sender)
 
-    def transact(self, label: str, function: str, *args: Any, sender: Address) -> Receipt:
+    def transact(self, label: str, function: str, *args: Any, sender: Address, value: int = 0) -> Receipt:
+        self.world.fund(sender)
         first = len(self.world.events)
-        value = getattr(self.contract(label), function)(*args, sender=sender)
+        result = self.world.atomically(lambda: self._act(label, function, args, sender, value))
         events = tuple(self.world.events[first:])
-        return Receipt(events, self.world.timestamp, value)
+        return Receipt(events, self.world.timestamp, result)
+
+    def _act(self, label: str, function: str, args: tuple[Any, ...], sender: Address, value: int) -> Any:
+        action = getattr(self.contract(label), function)
+        if not value:
+            return action(*args, sender=sender)
+        self.world.pay(sender, self._deployed[label].address, value)
+        return action(*args, sender=sender, value=value)
+
+    def ether_of(self, address: Address) -> int:
+        return self.world.ether[address]
 
     def events_since(self, cursor: int) -> tuple[tuple[TimedEvent, ...], int]:
         events = self.world.events

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from perpkit.backend import Sandbox
 from perpkit.model.test_usd import UINT256_MAX
-from perpkit.model.types import Address, MarketParams, OracleConfig
+from perpkit.model.types import Address, MarketParams, OracleConfig, RiskTier
 
 UNIT = 10**18
 DOLLAR = 10**6
@@ -48,6 +48,8 @@ class MarketSpec:
     max_deviation: int = UNIT // 50
     quorum: int = 2
     feeds: int = FEEDS_PER_MARKET
+    # Above the first.
+    tiers: tuple[RiskTier, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,7 @@ def market_params(*, imr: int, mmr: int, skew_scale: int, max_open_interest: int
         skew_scale=skew_scale * UNIT,
         max_open_interest=max_open_interest * UNIT,
         funding_interval=8 * 3600,
+        min_delay=0,
         min_notional=100 * DOLLAR,
         min_keeper_reward=DOLLAR // 2,
         penalty_rate=min(mmr, 50) * basis_point,
@@ -145,7 +148,7 @@ def list_market(sandbox: Sandbox, market: int, spec: MarketSpec) -> None:
     config = OracleConfig(spec.heartbeat, spec.max_deviation, spec.quorum, feeds)
     sandbox.transact("oracle", "set_feeds", market, config, sender=governor)
     symbol = spec.symbol.encode().ljust(32, b"\0")
-    sandbox.transact("clearinghouse", "list_market", symbol, spec.params, sender=governor)
+    sandbox.transact("clearinghouse", "list_market", symbol, spec.params, spec.tiers, sender=governor)
     push_price(sandbox, spec, spec.price)
 
 

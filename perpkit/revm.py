@@ -9,6 +9,7 @@ from typing import Any
 
 from perpkit.abi.codec import decode_error, decode_log, decode_result, encode_call, encode_constructor
 from perpkit.backend import Deployed, Receipt, TimedEvent
+from perpkit.model.contract import ETHER_GIVEN
 from perpkit.model.errors import Reverted
 from perpkit.model.events import Event
 from perpkit.model.types import Address
@@ -33,6 +34,7 @@ class RevmBackend:
         self._number = 0
         self._timestamp = timestamp
         self._log: list[TimedEvent] = []
+        self._funded: set[Address] = set()
         self._deployed: dict[str, Deployed] = {}
         self._by_address: dict[Address, Deployed] = {}
         self.set_time(timestamp)
@@ -59,12 +61,13 @@ class RevmBackend:
         finally:
             self._evm.revert(checkpoint)
 
-    def transact(self, label: str, function: str, *args: Any, sender: Address) -> Receipt:
-        value = self._send(label, function, args, sender)
+    def transact(self, label: str, function: str, *args: Any, sender: Address, value: int = 0) -> Receipt:
+        self._fund(sender)
+        returned = self._send(label, function, args, sender, value)
         result: Any = self._evm.result
         events = tuple(event for log in result.logs if (event := self._event(log)))
         self._log.extend((self._timestamp, event) for event in events)
-        return Receipt(events, self._timestamp, value, result.gas_used)
+        return Receipt(events, self._timestamp, returned, result.gas_used)
 
     def events_since(self, cursor: int) -> tuple[tuple[TimedEvent, ...], int]:
         return tuple(self._log[cursor:]), len(self._log)
@@ -83,20 +86,31 @@ class RevmBackend:
     @contextmanager
     def rolled_back(self) -> Iterator[None]:
         checkpoint, timestamp, number = self._evm.snapshot(), self._timestamp, self._number
-        events = len(self._log)
+        events, funded = len(self._log), set(self._funded)
         try:
             yield
         finally:
             del self._log[events:]
+            self._funded = funded
             self._evm.revert(checkpoint)
             self._timestamp, self._number = 0, number - 1
             self.set_time(timestamp)
 
-    def _send(self, label: str, function: str, args: tuple[Any, ...], sender: Address) -> Any:
+    def ether_of(self, address: Address) -> int:
+        return int(self._evm.get_balance(address))
+
+    def _fund(self, address: Address) -> None:
+        if address not in self._funded:
+            self._funded.add(address)
+            self._evm.set_balance(address, self._evm.get_balance(address) + ETHER_GIVEN)
+
+    def _send(self, label: str, function: str, args: tuple[Any, ...], sender: Address, value: int = 0) -> Any:
         target = self._deployed[label]
         data = encode_call(target.contract, function, args)
         self._evm.reset_transient_storage()
-        output = self._checked(lambda: self._evm.message_call(sender, target.address, calldata=data, gas=GAS_LIMIT))
+        output = self._checked(
+            lambda: self._evm.message_call(sender, target.address, calldata=data, value=value, gas=GAS_LIMIT)
+        )
         return decode_result(target.contract, function, output)
 
     def _checked(self, execute: Any) -> Any:

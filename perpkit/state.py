@@ -33,6 +33,8 @@ def _read_market(backend: Backend, market: int) -> dict[str, Any]:
         "symbol": symbol.rstrip(b"\0").decode(),
         "state": asdict(backend.call("clearinghouse", "state_of", market)),
         "params": asdict(backend.call("clearinghouse", "params_of", market)),
+        "tiers": [asdict(tier) for tier in backend.call("clearinghouse", "risk_tiers_of", market)],
+        "delisting": asdict(backend.call("clearinghouse", "delisting_of", market)),
     }
 
 
@@ -55,7 +57,14 @@ def digest(state: dict[str, Any]) -> str:
 def book_agrees(book: Book, state: dict[str, Any]) -> bool:
     """Whether what the events told is what the backend holds."""
     markets = [
-        {"symbol": m.symbol, "state": asdict(m.state), "params": asdict(m.params)} for m in book.markets.values()
+        {
+            "symbol": m.symbol,
+            "state": asdict(m.state),
+            "params": asdict(m.params),
+            "tiers": [asdict(tier) for tier in m.tiers],
+            "delisting": asdict(m.delisting),
+        }
+        for m in book.markets.values()
     ]
     accounts = {
         f"{id:#x}": {

@@ -10,6 +10,7 @@ from typing import Any
 
 from perpkit.backend import Receipt, Sandbox
 from perpkit.market_setup import DEFAULT_MARKETS, DOLLAR, ROLES, UNIT, MarketSpec, list_market, push_prices
+from perpkit.model.errors import NotAnnounced
 from perpkit.model.events import Deposited, Liquidated, Settled, Traded, Transferred
 from perpkit.model.test_usd import UINT256_MAX
 from perpkit.model.types import (
@@ -19,6 +20,7 @@ from perpkit.model.types import (
     MarketState,
     OracleConfig,
     Position,
+    RiskTier,
     Vault,
     account_id,
     owner_of,
@@ -38,6 +40,7 @@ MARKETS = tuple(
     replace(spec, params=replace(spec.params, max_open_interest=ROOM[spec.symbol] * UNIT)) for spec in DEFAULT_MARKETS
 )
 HOUR = 3600
+DAY = 24 * HOUR
 
 _ROLE_OF = {address: role for role, address in ROLES.items()}
 
@@ -200,8 +203,21 @@ class House:
     def set_params(self, market: int, **changes: int) -> MarketParams:
         """Changes some parameters of a market."""
         params = replace(self.params(market), **changes)
-        self.do("set_market_params", market, params, by="governor")
+        self.govern(market, params, self.sandbox.call("clearinghouse", "risk_tiers_of", market))
         return params
+
+    def set_tiers(self, market: int, *tiers: RiskTier) -> None:
+        """Replaces the risk tiers above the first."""
+        self.govern(market, self.params(market), tiers)
+
+    def govern(self, market: int, params: MarketParams, tiers: tuple[RiskTier, ...]) -> None:
+        """Sets parameters and tiers, announced before where they need it, at the time and the prices of now."""
+        try:
+            self.do("set_market_params", market, params, tiers, by="governor")
+        except NotAnnounced:
+            self.do("announce_market_params", market, params, tiers, by="governor")
+            self.wait(DAY)
+            self.do("set_market_params", market, params, tiers, by="governor")
 
     def make_free(self, market: int) -> None:
         """Takes all fees and all funding from a market, and nearly all of its premium."""

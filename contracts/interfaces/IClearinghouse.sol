@@ -39,13 +39,40 @@ interface IClearinghouse is IMarketLedger {
         returns (DeleverageResult[] memory);
 
     /// @notice Adds a market and returns its id. Owner only.
-    function listMarket(bytes32 symbol, MarketParams calldata params) external returns (uint16 market);
+    /// @param tiers Up to three, in ascending order of size and of both ratios: the ratios of `params` hold below the
+    /// first.
+    function listMarket(bytes32 symbol, MarketParams calldata params, RiskTier[] calldata tiers)
+        external
+        returns (uint16 market);
 
-    /// @notice Replaces a market's parameters. Owner only.
-    function setMarketParams(uint16 market, MarketParams calldata params) external;
+    /// @notice Replaces a market's parameters. What would raise the maintenance margin of any size, or the delay, must
+    /// have been announced. Owner only.
+    function setMarketParams(uint16 market, MarketParams calldata params, RiskTier[] calldata tiers) external;
 
-    /// @notice Pauses the actions on a market whose bits are set and resumes the others. Owner only.
+    /// @notice Announces parameters, which may be set from `NOTICE` seconds later on, for as long again. Owner only.
+    function announceMarketParams(uint16 market, MarketParams calldata params, RiskTier[] calldata tiers) external;
+
+    /// @notice Pauses the actions on a market whose bits are set and resumes the others. When liquidations are resumed a
+    /// grace period begins. Owner only.
     function setMarketPaused(uint16 market, uint16 bits) external;
+
+    /// @notice Names the contract through which markets with a delay trade, once. Owner only.
+    function setOrders(address orders) external;
+
+    /// @notice Records that a market's price is missing or, after that, that it is back, for anyone who notices. From
+    /// the one until a grace period after the other nobody who holds the market is liquidated.
+    function recordOutage(uint16 market) external returns (bool priced);
+
+    /// @notice Announces that a market may be delisted from `NOTICE` seconds later on. Owner only.
+    function announceDelisting(uint16 market) external;
+
+    /// @notice Ends a market at its mark price now, which is final: no more trades, funding or liquidations. Owner only.
+    function delistMarket(uint16 market) external;
+
+    /// @notice Closes positions of a delisted market at its final price, for anyone who asks. Losers pay at once. A
+    /// winner's claim is registered first; when all that is left of the market is registered, winners are paid, in
+    /// proportion when pool and insurance fund together have less than they are owed.
+    function closeOut(uint16 market, uint256[] calldata accounts) external;
 
     /// @notice Brings a market's protocol fees to the treasury, for anyone who asks.
     function collectFees(uint16 market) external returns (uint256 amount);
@@ -59,6 +86,17 @@ interface IClearinghouse is IMarketLedger {
     function paramsOf(uint16 market) external view returns (MarketParams memory);
 
     function stateOf(uint16 market) external view returns (MarketState memory);
+
+    /// @notice The risk tiers above the first.
+    function riskTiersOf(uint16 market) external view returns (RiskTier[] memory);
+
+    /// @notice The initial and maintenance margin ratio of a position of `size`.
+    function ratiosOf(uint16 market, int256 size) external view returns (int256 imr, int256 mmr);
+
+    function delistingOf(uint16 market) external view returns (Delisting memory);
+
+    /// @notice The mark price, and when the oldest feed behind it was updated; of a delisted market the final price, now.
+    function priceOf(uint16 market) external view returns (int256 mark, uint256 updatedAt);
 
     function positionOf(uint256 account, uint16 market) external view returns (Position memory);
 

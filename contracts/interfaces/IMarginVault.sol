@@ -126,5 +126,6 @@ interface IMarginVault {
     /// @notice The settled collateral of an account; negative while unrealised profit covers it. {quanta}
     function collateralOf(uint256 account) external view returns (int256);
 
+    /// @notice Whether `operator` acts for all accounts of `owner`.
     function isOperator(address owner, address operator) external view returns (bool);
 }

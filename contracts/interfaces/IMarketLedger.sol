@@ -10,9 +10,11 @@ interface IMarketLedger {
     /// @notice One account's exposure to one market.
     struct Position {
         /// {base} Positive when long.
-        int128 size;
+        int104 size;
         /// {usd/base} The market's funding index when the position was last touched.
-        int128 fundingIndex;
+        int96 fundingIndex;
+        /// The sequence number with which the position was opened, or flipped: no two positions of a market share it.
+        uint56 opened;
         /// {raw} The exact signed cost, `sum(delta * fill)`.
         int256 cost;
     }
@@ -23,7 +25,9 @@ interface IMarketLedger {
         /// {base} The skew at which the premium is 100 %.
         uint96 skewScale;
         /// {s}
-        uint32 fundingInterval;
+        uint24 fundingInterval;
+        /// {s} How much newer than a commitment the price must be at which it fills; above zero only orders trade.
+        uint8 minDelay;
         /// Bound of the funding rate per funding interval.
         uint64 maxFundingRate;
         /// Initial and maintenance margin ratio.
@@ -59,6 +63,8 @@ interface IMarketLedger {
         uint40 accruedAt;
         /// One bit per paused action.
         uint16 paused;
+        /// How many risk tiers there are above the first.
+        uint8 tiers;
         /// {quanta} The protocol's share of the market's fees, until it is collected.
         uint96 protocolFees;
         /// {base} Open interest per side.
@@ -72,6 +78,31 @@ interface IMarketLedger {
         /// {quanta} Bad debt of each side that the insurance fund could not cover and ADL has not yet recovered.
         uint96 longDeficit;
         uint96 shortDeficit;
+        /// {s} Before this time nobody is liquidated; all ones while an outage of the price lasts.
+        uint40 graceUntil;
+    }
+
+    /// @notice What positions of at least `minSize` need instead of the market's own margin ratios.
+    struct RiskTier {
+        /// {base}
+        uint96 minSize;
+        uint64 imr;
+        uint64 mmr;
+    }
+
+    /// @notice The end of a market: the price at which everything is settled, and what its winners are owed and get.
+    struct Delisting {
+        /// {s} From when on the market may be delisted; zero when that was not announced.
+        uint40 effectiveAt;
+        /// {usd/base} The final price; zero before.
+        uint96 price;
+        /// {base} The size of the winners whose claims stand.
+        uint104 registered;
+        /// Whether every claim stands, so that winners are paid.
+        bool paying;
+        /// {quanta} What winners are owed, and what there is for them once every claim stands.
+        uint96 claims;
+        uint96 payout;
     }
 
     /// @notice Balances after an action. {quanta}
@@ -136,10 +167,55 @@ interface IMarketLedger {
         int256 covered;
     }
 
-    event MarketListed(uint16 indexed market, uint64 sequence, bytes32 symbol, MarketParams params);
-    event MarketParamsSet(uint16 indexed market, uint64 sequence, int256 mark, int256 fundingIndex, MarketParams params);
+    /// @notice What closing out did to one position of a delisted market.
+    struct CloseOutResult {
+        /// {usd/base} The final price.
+        int256 price;
+        /// {quanta} What the position was worth, funding included, and what was paid: less when there is not enough
+        /// for all winners; negative when it was owed.
+        int256 claim;
+        int256 paid;
+        /// {quanta} The account's bad debt, the part that the insurance fund covered, and what stands as a deficit.
+        int256 badDebt;
+        int256 covered;
+        int256 deficit;
+    }
+
+    event MarketListed(
+        uint16 indexed market, uint64 sequence, bytes32 symbol, MarketParams params, RiskTier[] tiers
+    );
+    event MarketParamsAnnounced(
+        uint16 indexed market, uint64 sequence, uint256 effectiveAt, MarketParams params, RiskTier[] tiers
+    );
+    event MarketParamsSet(
+        uint16 indexed market,
+        uint64 sequence,
+        int256 mark,
+        int256 fundingIndex,
+        MarketParams params,
+        RiskTier[] tiers
+    );
+    event OrdersSet(address orders);
+    event OutageRecorded(uint16 indexed market, uint64 sequence, uint256 graceUntil);
+    event DelistingAnnounced(uint16 indexed market, uint64 sequence, uint256 effectiveAt);
+    event MarketDelisted(
+        uint16 indexed market, uint64 sequence, int256 price, int256 fundingIndex, uint16 bits
+    );
+    event ClaimRegistered(
+        uint16 indexed market, uint256 indexed account, uint64 sequence, int256 claim, Delisting delisting
+    );
+    event PayoutFixed(
+        uint16 indexed market, uint64 sequence, Delisting delisting, int256 pool, uint256 insurance
+    );
+    event ClosedOut(
+        uint16 indexed market,
+        uint256 indexed account,
+        uint64 sequence,
+        CloseOutResult result,
+        Balances balances
+    );
     event ProtocolFeesCollected(uint16 indexed market, uint64 sequence, uint256 amount, uint256 treasury);
-    event MarketPaused(uint16 indexed market, uint64 sequence, uint16 bits);
+    event MarketPaused(uint16 indexed market, uint64 sequence, uint16 bits, uint256 graceUntil);
     event Traded(
         uint16 indexed market,
         uint256 indexed account,
@@ -185,6 +261,19 @@ interface IMarketLedger {
     error MarketActionPaused(uint16 market, uint16 bit);
     /// @notice Thrown when a parameter is out of its bounds.
     error InvalidParameter(string name);
+    /// @notice Thrown when a change that could hurt open positions was not announced, or not long enough ago; `effectiveAt`
+    /// is zero when nothing stands announced, or something else.
+    error NotAnnounced(uint16 market, uint256 effectiveAt);
+    /// @notice Thrown when a market that was delisted is governed, or one that was not is closed out.
+    error Delisted(uint16 market, bool delisted);
+    /// @notice Thrown when a market trades only through delayed orders.
+    error OnlyOrders(uint16 market, uint256 minDelay);
+    /// @notice Thrown when a liquidation comes before owners had time to react to a pause or an outage.
+    error GracePeriod(uint16 market, uint256 graceUntil);
+    /// @notice Thrown when there is no beginning or end of an outage to record.
+    error NothingToRecord(uint16 market, bool priced);
+    /// @notice Thrown when so little gas is left that a feed could be made to fail.
+    error InsufficientGas(uint256 available, uint256 required);
     /// @notice Thrown when the account has no position in the market.
     error NoPosition(uint256 account, uint16 market);
     /// @notice Thrown when a trade would fill at a worse price than its limit.

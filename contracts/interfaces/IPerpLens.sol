@@ -26,12 +26,19 @@ interface IPerpLens {
         int256 shortPnl;
         IMarketLedger.MarketState state;
         IMarketLedger.MarketParams params;
+        IMarketLedger.RiskTier[] tiers;
+        IMarketLedger.Delisting delisting;
     }
 
     /// @notice A position now.
     struct PositionView {
         uint16 market;
         int256 size;
+        /// The sequence number with which the position was opened.
+        uint256 opened;
+        /// The margin ratios of its risk tier.
+        int256 imr;
+        int256 mmr;
         int256 cost;
         int256 entryPrice;
         int256 mark;

@@ -102,9 +102,9 @@ library FixedMath {
     }
 
     /// @notice `value`, refused when it is no size. {base}
-    function toSize(int256 value) internal pure returns (int128) {
+    function toSize(int256 value) internal pure returns (int104) {
         if (value > SIZE_MAX || value < -SIZE_MAX) revert SizeOutOfRange(value);
-        return int128(value);
+        return int104(value);
     }
 
     /// @notice `value`, refused when a side cannot have so much open interest. {base}

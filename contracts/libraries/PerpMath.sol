@@ -205,7 +205,7 @@ library PerpMath {
     /* LIQUIDATION */
 
     /// @notice How much of a position a liquidation closes: the least that restores initial margin, all of it
-    /// when that is not enough or when what is left would be worth less than `minNotional`.
+    /// when that is not enough or when what is left would be worth less than `minNotional`; never less than `least`.
     function liquidationSize(
         int256 size,
         int256 mark,
@@ -214,11 +214,12 @@ library PerpMath {
         int256 imr,
         int256 penaltyRate,
         int256 minNotional,
+        int256 least,
         int256 quantum
     ) internal pure returns (int256 closed) {
         unchecked {
             int256 shortfall = initialMargin - equity * FixedMath.UNIT + quantum * FixedMath.UNIT;
-            closed = size.abs().min(shortfall.divCeil(mark * (imr - penaltyRate)));
+            closed = least.max(size.abs().min(shortfall.divCeil(mark * (imr - penaltyRate))));
             if ((size.abs() - closed) * mark < minNotional * quantum) closed = size.abs();
         }
     }
@@ -281,6 +282,13 @@ library PerpMath {
             if (size > 0) return (size * mark - equity).divCeil(size).max(0);
             return (equity - size * mark).divFloor(-size).max(0);
         }
+    }
+
+    /* DELISTING */
+
+    /// @notice A winner's part of what there is for all of them, rounded down.
+    function proRata(int256 claim, int256 payout, int256 claims) internal pure returns (int256) {
+        return payout == claims ? claim : claim.mulDivFloor(payout, claims);
     }
 
     /* AUTO-DELEVERAGING */

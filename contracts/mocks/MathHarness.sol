@@ -201,9 +201,11 @@ contract MathHarness {
         int256 imr,
         int256 penaltyRate,
         int256 minNotional,
+        int256 least,
         int256 quantum
     ) external pure returns (int256 closed) {
-        return PerpMath.liquidationSize(size, mark, equity, initialMargin, imr, penaltyRate, minNotional, quantum);
+        return
+            PerpMath.liquidationSize(size, mark, equity, initialMargin, imr, penaltyRate, minNotional, least, quantum);
     }
 
     function liquidationPenalty(
@@ -243,6 +245,10 @@ contract MathHarness {
 
     function bankruptcyPrice(int256 size, int256 mark, int256 equity) external pure returns (int256) {
         return PerpMath.bankruptcyPrice(size, mark, equity);
+    }
+
+    function proRata(int256 claim, int256 payout, int256 claims) external pure returns (int256) {
+        return PerpMath.proRata(claim, payout, claims);
     }
 
     function deleverageScore(

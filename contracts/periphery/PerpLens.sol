@@ -37,13 +37,15 @@ contract PerpLens is IPerpLens {
         m.symbol = CLEARINGHOUSE.symbolOf(market);
         m.state = CLEARINGHOUSE.stateOf(market);
         m.params = CLEARINGHOUSE.paramsOf(market);
+        m.tiers = CLEARINGHOUSE.riskTiersOf(market);
+        m.delisting = CLEARINGHOUSE.delistingOf(market);
         int256 longSize = int256(uint256(m.state.longOi));
         int256 shortSize = -int256(uint256(m.state.shortOi));
         int256 skewScale = int256(uint256(m.params.skewScale));
         m.skew = longSize + shortSize;
         m.premium = PerpMath.premium(m.skew, skewScale);
         m.fundingRate = PerpMath.fundingRate(m.skew, skewScale, int256(uint256(m.params.maxFundingRate)));
-        try CLEARINGHOUSE.ORACLE().price(market) returns (int256 mark, uint256 updatedAt) {
+        try CLEARINGHOUSE.priceOf(market) returns (int256 mark, uint256 updatedAt) {
             m.priced = true;
             m.mark = mark;
             m.updatedAt = updatedAt;
@@ -80,21 +82,20 @@ contract PerpLens is IPerpLens {
         returns (PositionView memory p)
     {
         IMarketLedger.Position memory position = CLEARINGHOUSE.positionOf(id, market);
-        IMarketLedger.MarketParams memory params = CLEARINGHOUSE.paramsOf(market);
-        int256 imr = int256(uint256(params.imr));
-        int256 mmr = int256(uint256(params.mmr));
-        (p.mark,) = CLEARINGHOUSE.ORACLE().price(market);
+        (p.mark,) = CLEARINGHOUSE.priceOf(market);
         int256 indexDelta = CLEARINGHOUSE.fundingIndexOf(market, p.mark) - position.fundingIndex;
         p.market = market;
         p.size = position.size;
+        p.opened = position.opened;
+        (p.imr, p.mmr) = CLEARINGHOUSE.ratiosOf(market, p.size);
         p.cost = position.cost;
         p.entryPrice = PerpMath.entryPrice(p.size, p.cost);
         p.notional = PerpMath.notional(p.size, p.mark).divCeil(_quantum);
         p.unrealizedPnl = PerpMath.unrealizedPnl(p.size, p.cost, p.mark, indexDelta).divFloor(_quantum);
         p.funding = PerpMath.fundingPayment(p.size, indexDelta, _quantum);
-        p.initialMargin = PerpMath.marginRequirement(p.size, p.mark, imr).divCeil(_quantum * FixedMath.UNIT);
-        p.maintenanceMargin = PerpMath.marginRequirement(p.size, p.mark, mmr).divCeil(_quantum * FixedMath.UNIT);
-        p.liquidationPrice = PerpMath.liquidationPrice(p.size, p.mark, equity, maintenanceMargin, mmr);
+        p.initialMargin = PerpMath.marginRequirement(p.size, p.mark, p.imr).divCeil(_quantum * FixedMath.UNIT);
+        p.maintenanceMargin = PerpMath.marginRequirement(p.size, p.mark, p.mmr).divCeil(_quantum * FixedMath.UNIT);
+        p.liquidationPrice = PerpMath.liquidationPrice(p.size, p.mark, equity, maintenanceMargin, p.mmr);
         p.bankruptcyPrice = PerpMath.bankruptcyPrice(p.size, p.mark, equity);
         int256 cost = PerpMath.costAfterFunding(p.size, p.cost, indexDelta, p.funding, _quantum);
         (int256 numerator, int256 denominator) = PerpMath.deleverageScore(

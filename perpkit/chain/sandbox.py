@@ -16,11 +16,11 @@ from perpkit.chain.errors import ChainError, RpcError
 from perpkit.chain.json_rpc import JsonRpc
 from perpkit.chain.keys import LOCAL_CHAIN_IDS
 from perpkit.chain.logs import decode, events_since
+from perpkit.model.contract import ETHER_GIVEN
 from perpkit.model.errors import Reverted
 from perpkit.model.types import ZERO_ADDRESS, Address
 
 GAS_LIMIT = 30_000_000
-ETHER = 10**18
 
 
 class NotALocalChain(ChainError):
@@ -86,10 +86,10 @@ class ChainSandbox:
             raise contract_error(error) from None
         return decode_result(target.contract, function, bytes.fromhex(output[2:]))
 
-    def transact(self, label: str, function: str, *args: Any, sender: Address) -> Receipt:
+    def transact(self, label: str, function: str, *args: Any, sender: Address, value: int = 0) -> Receipt:
         target = self._deployed[label]
         data = _hex(encode_call(target.contract, function, args))
-        receipt = self._send({"from": sender, "to": target.address, "data": data})
+        receipt = self._send({"from": sender, "to": target.address, "data": data, "value": hex(value)})
         events = tuple(event for log in receipt["logs"] if (event := decode(log, self._by_address)))
         return Receipt(
             events=events,
@@ -117,9 +117,14 @@ class ChainSandbox:
         if not self._alone:
             self._mine_due()
 
+    def ether_of(self, address: Address) -> int:
+        """Less what the address paid for gas."""
+        return int(self.rpc.call("eth_getBalance", address, "latest"), 16)
+
     @contextmanager
     def rolled_back(self) -> Iterator[None]:
         self._mine_due()
+        funded = set(self._funded)
         snapshot = self.rpc.call("evm_snapshot")
         try:
             yield
@@ -127,7 +132,7 @@ class ChainSandbox:
             self._due = None
             if not self.rpc.call("evm_revert", snapshot):
                 raise ChainError("the node no longer knows the snapshot that it should return to.")
-            self._funded.clear()
+            self._funded = funded
 
     def _mine_due(self) -> None:
         if self._due is not None:
@@ -140,7 +145,7 @@ class ChainSandbox:
     def _send(self, transaction: dict[str, str]) -> dict[str, Any]:
         sender = transaction["from"]
         if sender not in self._funded:
-            self.rpc.call("anvil_setBalance", sender, hex(1_000_000 * ETHER))
+            self.rpc.call("anvil_setBalance", sender, hex(ETHER_GIVEN))
             self._funded.add(sender)
         request = {**transaction, "gas": hex(GAS_LIMIT)}
         receipt: dict[str, Any] = self.rpc.call("eth_sendTransactionSync", request)

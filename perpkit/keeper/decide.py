@@ -50,7 +50,7 @@ def _liquidations(book: Book, index: LiquidationIndex, marks: Marks, timestamp: 
     found: dict[int, list[tuple[int, int]]] = {}
     for account in _candidates(book, index, marks, timestamp):
         missing = shortfall(book, account, marks, timestamp)
-        if missing > 0:
+        if missing > 0 and not _in_grace(book, account, timestamp):
             market = _heaviest(book, account, marks)
             if market is not None:
                 found.setdefault(market, []).append((-missing, account))
@@ -64,18 +64,24 @@ def _candidates(book: Book, index: LiquidationIndex, marks: Marks, timestamp: in
     for market, mark in marks.items():
         m = book.markets[market]
         funding_index = m.funding_index(mark, timestamp)
-        yield from index.candidates(market, mark=mark, funding_index=funding_index, mmr=m.params.mmr)
+        yield from index.candidates(market, mark=mark, funding_index=funding_index)
     for account in sorted(index.several):
         # Without every price nobody knows what such an account is worth, neither the contract.
         if all(market in marks for market in book.accounts[account].positions):
             yield account
 
 
+def _in_grace(book: Book, account: int, timestamp: int) -> bool:
+    """Whether a pause or an outage of one of its markets keeps an account out of the reach of liquidation."""
+    positions = book.accounts[account].positions
+    return any(timestamp < book.markets[market].state.grace_until for market in positions)
+
+
 def _heaviest(book: Book, account: int, marks: Marks) -> int | None:
     """The market whose position requires most margin, among those where liquidation is not paused."""
     positions = book.accounts[account].positions
     weights = [
-        (perp_math.margin_requirement(p.size, marks[market], book.markets[market].params.mmr), -market)
+        (perp_math.margin_requirement(p.size, marks[market], book.markets[market].ratios(p.size)[1]), -market)
         for market, p in positions.items()
         if not book.markets[market].state.paused & LIQUIDATE
     ]

@@ -48,7 +48,7 @@ class Keeper:
         for timestamp, event in events:
             for id in self.book.apply(event, timestamp):
                 account = self.book.accounts[id]
-                self.index.update(id, collateral=account.collateral, positions=account.positions)
+                self.index.update(id, collateral=account.collateral, positions=account.positions, mmr=self.book.mmr(id))
 
     def marks(self) -> dict[int, int]:
         """The mark price of every market that has one."""

@@ -5,10 +5,10 @@ position is liquidatable
 
     long:   key > mark * (1 - mmr) - F          short:   key < mark * (1 + mmr) - F
 
-The key moves with neither price nor funding, only with trades and margin, so one sorted list per market and side
-answers every tick in O(log n + hits). Keys and thresholds round outwards: candidates are a superset, and each is
-verified with the exact formula by whoever acts on it. Accounts of several positions have no key; they are candidates
-always.
+The key moves with neither price nor funding, only with trades and margin, so one sorted list per market, side and
+maintenance margin ratio (a market has one per risk tier) answers every tick in O(log n + hits). Keys and thresholds
+round outwards: candidates are a superset, and each is verified with the exact formula by whoever acts on it. Accounts
+of several positions have no key; they are candidates always.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from perpkit.model import perp_math
 from perpkit.model.fixed_math import UNIT, div_ceil, div_floor
 from perpkit.model.types import Position
 
-Side = tuple[int, bool]
+# The side of a market, and a maintenance margin ratio.
+Side = tuple[bool, int]
 
 
 def liquidation_key(position: Position, *, collateral: int, quantum: int) -> int:
@@ -41,13 +42,13 @@ def threshold(*, long: bool, mark: int, funding_index: int, mmr: int) -> int:
 
 
 class LiquidationIndex:
-    """Accounts by key, per market and side."""
+    """Accounts by key, per market, side and maintenance margin ratio."""
 
     def __init__(self, *, quantum: int) -> None:
         self._quantum = quantum
         # Any: sortedcontainers has no types.
-        self._sides: dict[Side, Any] = {}
-        self._entries: dict[int, tuple[Side, tuple[int, int]]] = {}
+        self._markets: dict[int, dict[Side, Any]] = {}
+        self._entries: dict[int, tuple[Any, tuple[int, int]]] = {}
         self._several: set[int] = set()
 
     def __len__(self) -> int:
@@ -58,24 +59,21 @@ class LiquidationIndex:
         """The accounts of several positions."""
         return frozenset(self._several)
 
-    def update(self, account: int, *, collateral: int, positions: Mapping[int, Position]) -> None:
-        """Puts an account where it belongs now. O(log n)."""
+    def update(self, account: int, *, collateral: int, positions: Mapping[int, Position], mmr: int) -> None:
+        """Puts an account where it belongs now. `mmr` is that of its position when it has only one. O(log n)."""
         self._remove(account)
         if len(positions) > 1:
             self._several.add(account)
         elif positions:
             ((market, position),) = positions.items()
-            side = (market, position.size > 0)
             entry = (liquidation_key(position, collateral=collateral, quantum=self._quantum), account)
-            self._sides.setdefault(side, SortedList()).add(entry)
-            self._entries[account] = (side, entry)
+            entries = self._markets.setdefault(market, {}).setdefault((position.size > 0, mmr), SortedList())
+            entries.add(entry)
+            self._entries[account] = (entries, entry)
 
-    def candidates(self, market: int, *, mark: int, funding_index: int, mmr: int) -> Iterator[int]:
+    def candidates(self, market: int, *, mark: int, funding_index: int) -> Iterator[int]:
         """The accounts of one position that may be liquidatable at a price, the worst of each side first."""
-        for long in (True, False):
-            entries = self._sides.get((market, long))
-            if not entries:
-                continue
+        for (long, mmr), entries in self._markets.get(market, {}).items():
             limit = threshold(long=long, mark=mark, funding_index=funding_index, mmr=mmr)
             for key, account in reversed(entries) if long else entries:
                 if key <= limit if long else key >= limit:
@@ -85,5 +83,5 @@ class LiquidationIndex:
     def _remove(self, account: int) -> None:
         self._several.discard(account)
         if account in self._entries:
-            side, entry = self._entries.pop(account)
-            self._sides[side].remove(entry)
+            entries, entry = self._entries.pop(account)
+            entries.remove(entry)

@@ -8,7 +8,18 @@ from typing import Any
 
 from perpkit.model import events as ev
 from perpkit.model import perp_math
-from perpkit.model.types import NO_POSITION, Balances, MarketParams, MarketState, Position, Vault
+from perpkit.model.types import (
+    NO_DELISTING,
+    NO_POSITION,
+    NO_STATE,
+    Balances,
+    Delisting,
+    MarketParams,
+    MarketState,
+    Position,
+    RiskTier,
+    Vault,
+)
 
 
 @dataclass(slots=True)
@@ -26,6 +37,16 @@ class MarketBook:
     symbol: str
     params: MarketParams
     state: MarketState
+    # Above the first.
+    tiers: tuple[RiskTier, ...] = ()
+    delisting: Delisting = NO_DELISTING
+
+    def ratios(self, size: int) -> tuple[int, int]:
+        """Initial and maintenance margin ratio of a position of `size`."""
+        for tier in reversed(self.tiers):
+            if abs(size) >= tier.min_size:
+                return tier.imr, tier.mmr
+        return self.params.imr, self.params.mmr
 
     @property
     def skew(self) -> int:
@@ -83,6 +104,11 @@ class Book:
             if (position := self.accounts[id].positions.get(market)) and (position.size > 0) == long
         )
 
+    def mmr(self, id: int) -> int:
+        """The highest maintenance margin ratio of an account's positions; zero when it has none."""
+        held = self.account(id).positions.items()
+        return max((self.markets[market].ratios(position.size)[1] for market, position in held), default=0)
+
     def margin(self, id: int, marks: Mapping[int, int], timestamp: int) -> tuple[int, int, int]:
         """An account's raw equity, and its initial and maintenance margin {raw * 1e18}."""
         account = self.account(id)
@@ -92,8 +118,9 @@ class Book:
             m, mark = self.markets[market], marks[market]
             index_delta = m.funding_index(mark, timestamp) - position.funding_index
             equity += perp_math.unrealized_pnl(position.size, position.cost, mark, index_delta)
-            initial += perp_math.margin_requirement(position.size, mark, m.params.imr)
-            maintenance += perp_math.margin_requirement(position.size, mark, m.params.mmr)
+            imr, mmr = m.ratios(position.size)
+            initial += perp_math.margin_requirement(position.size, mark, imr)
+            maintenance += perp_math.margin_requirement(position.size, mark, mmr)
         return equity, initial, maintenance
 
     # VAULT
@@ -143,8 +170,8 @@ class Book:
 
     def _listed(self, event: ev.MarketListed, timestamp: int) -> tuple[int, ...]:
         symbol = event.symbol.rstrip(b"\0").decode()
-        state = MarketState(0, timestamp, 0, 0, 0, 0, event.sequence, 0, 0, 0, 0)
-        self.markets[event.market] = MarketBook(symbol, event.params, state)
+        state = replace(NO_STATE, accrued_at=timestamp, sequence=event.sequence, tiers=len(event.tiers))
+        self.markets[event.market] = MarketBook(symbol, event.params, state, event.tiers)
         return ()
 
     def _advance(self, market: int, sequence: int, **changes: int) -> MarketBook:
@@ -156,12 +183,53 @@ class Book:
 
     def _params_set(self, event: ev.MarketParamsSet, timestamp: int) -> tuple[int, ...]:
         m = self._advance(event.market, event.sequence, funding_index=event.funding_index, accrued_at=timestamp)
-        m.params = event.params
+        m.params, m.tiers = event.params, event.tiers
+        m.state = replace(m.state, tiers=len(event.tiers))
         return tuple(id for id, account in self.accounts.items() if event.market in account.positions)
 
     def _market_paused(self, event: ev.MarketPaused, _: int) -> tuple[int, ...]:
-        self._advance(event.market, event.sequence, paused=event.bits)
+        self._advance(event.market, event.sequence, paused=event.bits, grace_until=event.grace_until)
         return ()
+
+    def _outage_recorded(self, event: ev.OutageRecorded, _: int) -> tuple[int, ...]:
+        self._advance(event.market, event.sequence, grace_until=event.grace_until)
+        return ()
+
+    def _announced(self, event: ev.MarketParamsAnnounced, _: int) -> tuple[int, ...]:
+        self._advance(event.market, event.sequence)
+        return ()
+
+    # DELISTING
+
+    def _delisting_announced(self, event: ev.DelistingAnnounced, _: int) -> tuple[int, ...]:
+        m = self._advance(event.market, event.sequence)
+        m.delisting = replace(m.delisting, effective_at=event.effective_at)
+        return ()
+
+    def _delisted(self, event: ev.MarketDelisted, timestamp: int) -> tuple[int, ...]:
+        changes = {"funding_index": event.funding_index, "accrued_at": timestamp, "paused": event.bits}
+        m = self._advance(event.market, event.sequence, **changes)
+        m.delisting = replace(m.delisting, price=event.price)
+        m.params = replace(m.params, max_funding_rate=0)
+        return tuple(id for id, account in self.accounts.items() if event.market in account.positions)
+
+    def _claim_registered(self, event: ev.ClaimRegistered, _: int) -> tuple[int, ...]:
+        self._advance(event.market, event.sequence).delisting = event.delisting
+        return ()
+
+    def _payout_fixed(self, event: ev.PayoutFixed, _: int) -> tuple[int, ...]:
+        self._advance(event.market, event.sequence).delisting = event.delisting
+        self.vault = replace(self.vault, pool=event.pool, insurance=event.insurance)
+        return ()
+
+    def _closed_out(self, event: ev.ClosedOut, _: int) -> tuple[int, ...]:
+        long = self.account(event.account).positions[event.market].size > 0
+        m = self._advance(event.market, event.sequence)
+        self._move(m, event.market, event.account, NO_POSITION, event.balances)
+        self._add_deficit(m, long, event.result.deficit)
+        return (event.account,)
+
+    # ACTIONS
 
     def _fees_collected(self, event: ev.ProtocolFeesCollected, _: int) -> tuple[int, ...]:
         self._advance(event.market, event.sequence, protocol_fees=0)
@@ -231,6 +299,13 @@ _HANDLERS: dict[type[ev.Event], Callable[[Book, Any, int], tuple[int, ...]]] = {
     ev.MarketListed: Book._listed,
     ev.MarketParamsSet: Book._params_set,
     ev.MarketPaused: Book._market_paused,
+    ev.MarketParamsAnnounced: Book._announced,
+    ev.OutageRecorded: Book._outage_recorded,
+    ev.DelistingAnnounced: Book._delisting_announced,
+    ev.MarketDelisted: Book._delisted,
+    ev.ClaimRegistered: Book._claim_registered,
+    ev.PayoutFixed: Book._payout_fixed,
+    ev.ClosedOut: Book._closed_out,
     ev.ProtocolFeesCollected: Book._fees_collected,
     ev.Traded: Book._touched,
     ev.Settled: Book._touched,

@@ -6,22 +6,38 @@ Every action beats the same six times: AUTHORIZE, ACCRUE, COMPUTE, APPLY, VERIFY
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from perpkit.model import perp_math
 from perpkit.model.contract import external
 from perpkit.model.deleveraging import Deleveraging
-from perpkit.model.errors import NoPosition, NotLiquidatable, PriceLimitCrossed, Simulated, ZeroAmount
+from perpkit.model.errors import (
+    GracePeriod,
+    MarketActionPaused,
+    NoPosition,
+    NotLiquidatable,
+    OnlyOrders,
+    PriceLimitCrossed,
+    Simulated,
+    ZeroAmount,
+)
 from perpkit.model.events import Liquidated, Settled, Traded
 from perpkit.model.fixed_math import UNIT, div_ceil, div_floor, to_money, to_price, to_size
-from perpkit.model.market_ledger import LIQUIDATE, SETTLE, TRADE, Margin, Market, Marks
-from perpkit.model.market_registry import MarketRegistry
+from perpkit.model.margin_vault import MarginVault
+from perpkit.model.market_delisting import MarketDelisting
+from perpkit.model.market_ledger import INCREASE, LIQUIDATE, SETTLE, TRADE, Margin, Market, Marks
 from perpkit.model.types import (
+    NO_DELISTING,
+    NO_PARAMS,
+    NO_STATE,
     Address,
+    Delisting,
     LiquidationResult,
     MarketParams,
     MarketState,
     Position,
+    RiskTier,
     SettleResult,
     TradeResult,
     account_id,
@@ -31,11 +47,9 @@ A = TypeVar("A")
 B = TypeVar("B")
 
 NOT_LIQUIDATED = LiquidationResult(0, 0, 0, 0, 0, 0, 0, 0, 0)
-NO_PARAMS = MarketParams(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
-NO_STATE = MarketState(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
-class Clearinghouse(Deleveraging, MarketRegistry):
+class Clearinghouse(Deleveraging, MarketDelisting, MarginVault):
     # TRADE
 
     @external
@@ -43,6 +57,8 @@ class Clearinghouse(Deleveraging, MarketRegistry):
         # AUTHORIZE
         m = self._active_market(market, TRADE)
         self._authorize(account, sender)
+        if m.params.min_delay != 0 and sender != self.orders and not self._simulating:
+            raise OnlyOrders(market, m.params.min_delay)
         if delta == 0:
             raise ZeroAmount()
         to_size(delta)
@@ -63,14 +79,17 @@ class Clearinghouse(Deleveraging, MarketRegistry):
         next, realized = self._fill(next, delta, fill)
 
         # APPLY
-        self._replace_position(m, account, market, previous, next)
+        next = self._replace_position(m, account, market, previous, next)
         self._credit(account, funding + realized, 0)
         self._charge_fee(m, account, fee)
 
         # VERIFY
+        reduction = self._is_reduction(previous.size, next.size)
+        if not reduction and m.state.paused & INCREASE != 0:
+            raise MarketActionPaused(market, INCREASE)
         self._verify_size(m, next.size, mark)
         self._verify_growth(m, market, previous.size, next.size, skew, mark)
-        self._verify_margin(account, marks, self._is_reduction(previous.size, next.size))
+        self._verify_margin(account, marks, reduction)
 
         # EMIT
         result = TradeResult(delta, fill, mark, fee, realized, funding)
@@ -94,10 +113,10 @@ class Clearinghouse(Deleveraging, MarketRegistry):
         # COMPUTE
         next, funding = self._fund(previous, funding_index)
         realized = div_floor(perp_math.unrealized_pnl(next.size, next.cost, mark, 0), self.quantum)
-        next = Position(next.size, next.funding_index, next.cost + realized * self.quantum)
+        next = replace(next, cost=next.cost + realized * self.quantum)
 
         # APPLY
-        self._replace_position(m, account, market, previous, next)
+        next = self._replace_position(m, account, market, previous, next)
         self._credit(account, funding + realized, 0)
 
         # EMIT
@@ -127,6 +146,9 @@ class Clearinghouse(Deleveraging, MarketRegistry):
                 div_floor(margin.equity, self.quantum),
                 div_ceil(margin.maintenance_margin, self.quantum * UNIT),
             )
+        held, grace_until = self._grace_of(account)
+        if grace_until != 0:
+            raise GracePeriod(held, grace_until)
         return self._liquidate(m, account, market, marks[market], funding_index, margin, sender)
 
     @external
@@ -146,6 +168,9 @@ class Clearinghouse(Deleveraging, MarketRegistry):
             margin = self._margin(account, marks)
             if perp_math.is_covered(margin.equity, margin.maintenance_margin):
                 continue
+            _, grace_until = self._grace_of(account)
+            if grace_until != 0:
+                continue
             results[i] = self._liquidate(m, account, market, marks[market], funding_index, margin, sender)
         return tuple(results)
 
@@ -162,16 +187,7 @@ class Clearinghouse(Deleveraging, MarketRegistry):
         # COMPUTE
         keeper = account_id(sender)
         previous = self._positions[account, market]
-        closed = perp_math.liquidation_size(
-            previous.size,
-            mark,
-            margin.equity,
-            margin.initial_margin,
-            m.params.imr,
-            m.params.penalty_rate,
-            m.params.min_notional,
-            self.quantum,
-        )
+        closed = self._liquidation_size(m, previous.size, mark, margin)
         penalty = perp_math.liquidation_penalty(closed, mark, m.params.penalty_rate, margin.equity, self.quantum)
         reward = perp_math.keeper_reward(penalty, m.params.keeper_share, m.params.min_keeper_reward)
         next, funding = self._fund(previous, funding_index)
@@ -179,7 +195,7 @@ class Clearinghouse(Deleveraging, MarketRegistry):
         bad_debt = covered = deficit = 0
 
         # APPLY
-        self._replace_position(m, account, market, previous, next)
+        next = self._replace_position(m, account, market, previous, next)
         self._credit(account, funding + realized, penalty)
         bankrupt = self._is_bankrupt(account)
         if bankrupt:
@@ -213,6 +229,34 @@ class Clearinghouse(Deleveraging, MarketRegistry):
         )
         return result
 
+    def _liquidation_size(self, m: Market, size: int, mark: int, margin: Margin) -> int:
+        """The least that restores initial margin. What is left may need less of it, when it falls into a lower tier:
+        tried from the position's own tier downward, the first that fits is the least."""
+        tier = self._tier_of(m, size)
+        imr, _ = self._ratios_of(m, tier)
+        elsewhere = margin.initial_margin - perp_math.margin_requirement(size, mark, imr)
+        least = 0
+        while True:
+            closed = perp_math.liquidation_size(
+                size,
+                mark,
+                margin.equity,
+                elsewhere + perp_math.margin_requirement(size, mark, imr),
+                imr,
+                m.params.penalty_rate,
+                m.params.min_notional,
+                least,
+                self.quantum,
+            )
+            if tier == 0:
+                return closed
+            min_size = m.tiers[tier - 1].min_size
+            if abs(size) - closed >= min_size:
+                return closed
+            least = abs(size) - min_size + 1
+            tier -= 1
+            imr, _ = self._ratios_of(m, tier)
+
     # SIMULATION
 
     def simulate(self, action: Callable[[], A], report: Callable[[], B]) -> tuple[A, B]:
@@ -242,6 +286,21 @@ class Clearinghouse(Deleveraging, MarketRegistry):
         m = self._markets[market]
         return m.state if m else NO_STATE
 
+    def risk_tiers_of(self, market: int) -> tuple[RiskTier, ...]:
+        m = self._markets[market]
+        return m.tiers if m else ()
+
+    def ratios_of(self, market: int, size: int) -> tuple[int, int]:
+        m = self._markets[market]
+        return self._ratios(m, size) if m else (0, 0)
+
+    def delisting_of(self, market: int) -> Delisting:
+        m = self._markets[market]
+        return m.delisting if m else NO_DELISTING
+
+    def price_of(self, market: int) -> tuple[int, int]:
+        return self._price(market)
+
     def position_of(self, account: int, market: int) -> Position:
         return self._positions[account, market]
 
@@ -261,7 +320,7 @@ class Clearinghouse(Deleveraging, MarketRegistry):
             m = self._active_market(market, 0)
             if m.state.long_oi == 0 and m.state.short_oi == 0:
                 continue
-            mark, _ = self.oracle.price(market)
+            mark, _ = self._price(market)
             funding_index = self._funding_index(m, mark)
             equity -= self._side_pnl(m.state, True, mark, funding_index)
             equity -= self._side_pnl(m.state, False, mark, funding_index)

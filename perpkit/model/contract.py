@@ -22,6 +22,9 @@ C = TypeVar("C", bound="Contract")
 
 _MISSING = object()
 
+# What whoever acts on a sandbox has to pay from. {wei}
+ETHER_GIVEN = 10**24
+
 
 class World:
     """The chain that the twins live on: the clock {s}, the log with its times, and the undo journal."""
@@ -29,6 +32,10 @@ class World:
     def __init__(self, timestamp: int) -> None:
         self.timestamp = timestamp
         self.events: list[Event] = []
+        # Wei by address, and the contracts that take none.
+        self.ether: Mapping[Address, int] = Mapping(self, 0)
+        self.funded: Mapping[Address, bool] = Mapping(self, False)
+        self.rejects_ether: set[Address] = set()
         self.times: list[int] = []
         self._undo: list[Callable[[], None]] = []
         self._depth = 0
@@ -37,6 +44,20 @@ class World:
         """Remembers how to undo one change, while there is an action that may be refused."""
         if self._depth:
             self._undo.append(undo)
+
+    def fund(self, address: Address) -> None:
+        """Gives wei to whoever acts for the first time."""
+        if not self.funded[address]:
+            self.funded[address] = True
+            self.ether[address] += ETHER_GIVEN
+
+    def pay(self, from_: Address, to: Address, value: int) -> bool:
+        """Moves wei; whether `to` took it."""
+        if to in self.rejects_ether:
+            return False
+        self.ether[from_] -= value
+        self.ether[to] += value
+        return True
 
     def atomically(self, action: Callable[[], R]) -> R:
         """Does `action`; when it raises, everything that it changed is undone."""

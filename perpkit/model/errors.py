@@ -4,9 +4,10 @@
     ├── Refused                     a rule of the market
     │   ├── Unauthorized            NotAuthorized, OperatorMayOnlyPayOwner, NotPool, OwnableUnauthorizedAccount,
     │   │                           OwnableInvalidOwner, SignatureExpired, InvalidSignature
-    │   ├── Halted                  Paused, MarketActionPaused
+    │   ├── Halted                  Paused, MarketActionPaused, OnlyOrders, GracePeriod, Delisted, NotAnnounced
     │   ├── BadInput                ZeroAmount, InvalidTransfer, UnknownMarket, InvalidParameter, UnsupportedDecimals,
-    │   │                           NoPosition, NotAHolder, NotAscending, IncompleteHolders, NothingToDeleverage
+    │   │                           NoPosition, NotAHolder, NotAscending, IncompleteHolders, NothingToDeleverage,
+    │   │                           NothingToRecord, InsufficientGas
     │   ├── OutOfRange              SizeOutOfRange, PriceOutOfRange, FundingIndexOutOfRange, MoneyOutOfRange
     │   ├── InsufficientFunds       InsufficientCollateral, InsufficientTreasury, PoolInsolvent, WorthlessShares
     │   ├── Undermargined           BelowInitialMargin, BelowMaintenanceMargin
@@ -176,6 +177,54 @@ class MarketActionPaused(Halted):
     sentence = "this action (bit {bit}) is paused in market {market}."
     market: int
     bit: int
+
+
+class OnlyOrders(Halted):
+    arguments = ("market", "min_delay")
+    sentence = "market {market} trades only through orders that wait {min_delay} s for a newer price; place an order."
+    market: int
+    min_delay: int
+
+
+class GracePeriod(Halted):
+    arguments = ("market", "grace_until")
+    sentence = (
+        "nobody in market {market} is liquidated before {grace_until}, so that owners can react to a pause or an"
+        " outage; if that is no time, record the end of the outage first."
+    )
+    market: int
+    grace_until: int
+
+
+class Delisted(Halted):
+    arguments = ("market", "delisted")
+    sentence = "market {market} is delisted: {delisted}; govern a market before, and close it out after that."
+    market: int
+    delisted: bool
+
+
+class NotAnnounced(Halted):
+    arguments = ("market", "effective_at")
+    sentence = (
+        "this change of market {market} could hurt open positions: announce it a day before (announced for"
+        " {effective_at}; zero is not at all)."
+    )
+    market: int
+    effective_at: int
+
+
+class NothingToRecord(BadInput):
+    arguments = ("market", "priced")
+    sentence = "there is nothing to record for market {market}: that its price is there ({priced}) is known."
+    market: int
+    priced: bool
+
+
+class InsufficientGas(BadInput):
+    arguments = ("available", "required")
+    sentence = "{available} gas is left where {required} is needed to ask every feed; send more."
+    available: int
+    required: int
 
 
 class ZeroAmount(BadInput):

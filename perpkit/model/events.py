@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from perpkit.model.types import (
     Address,
     Balances,
+    CloseOutResult,
     DeleverageResult,
+    Delisting,
     LiquidationResult,
     MarketParams,
     OracleConfig,
     Position,
+    RiskTier,
     SettleResult,
     TradeResult,
 )
@@ -112,6 +115,16 @@ class MarketListed(Event):
     sequence: int
     symbol: bytes
     params: MarketParams
+    tiers: tuple[RiskTier, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MarketParamsAnnounced(Event):
+    market: int
+    sequence: int
+    effective_at: int
+    params: MarketParams
+    tiers: tuple[RiskTier, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +134,62 @@ class MarketParamsSet(Event):
     mark: int
     funding_index: int
     params: MarketParams
+    tiers: tuple[RiskTier, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OrdersSet(Event):
+    orders: Address
+
+
+@dataclass(frozen=True, slots=True)
+class OutageRecorded(Event):
+    market: int
+    sequence: int
+    grace_until: int
+
+
+@dataclass(frozen=True, slots=True)
+class DelistingAnnounced(Event):
+    market: int
+    sequence: int
+    effective_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class MarketDelisted(Event):
+    market: int
+    sequence: int
+    price: int
+    funding_index: int
+    bits: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimRegistered(Event):
+    market: int
+    account: int
+    sequence: int
+    claim: int
+    delisting: Delisting
+
+
+@dataclass(frozen=True, slots=True)
+class PayoutFixed(Event):
+    market: int
+    sequence: int
+    delisting: Delisting
+    pool: int
+    insurance: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedOut(Event):
+    market: int
+    account: int
+    sequence: int
+    result: CloseOutResult
+    balances: Balances
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +205,7 @@ class MarketPaused(Event):
     market: int
     sequence: int
     bits: int
+    grace_until: int
 
 
 @dataclass(frozen=True, slots=True)

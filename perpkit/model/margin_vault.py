@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from typing import Any
 
-from perpkit.model.contract import Mapping, Ownable, World, external
+from perpkit.model.contract import Mapping, World, external
 from perpkit.model.errors import (
     InsufficientCollateral,
     InsufficientTreasury,
     InvalidSignature,
     InvalidTransfer,
-    NotAuthorized,
     NotPool,
     OperatorMayOnlyPayOwner,
     Paused,
     PerpError,
     PoolInsolvent,
     SignatureExpired,
-    UnsupportedDecimals,
     ZeroAmount,
 )
 from perpkit.model.events import (
@@ -37,9 +33,10 @@ from perpkit.model.events import (
     VaultPaused,
     Withdrawn,
 )
-from perpkit.model.fixed_math import ten_to, to_amount, to_money
+from perpkit.model.fixed_math import to_amount, to_money
 from perpkit.model.test_usd import TestUSD
 from perpkit.model.types import ZERO_ADDRESS, Address, Signature, Vault, owner_of
+from perpkit.model.vault_ledger import VaultLedger
 
 DEPOSIT = 1
 WITHDRAW = 2
@@ -47,27 +44,10 @@ POOL_DEPOSIT = 4
 POOL_WITHDRAW = 8
 
 
-@dataclass(frozen=True, slots=True)
-class AccountState:
-    """An account's settled collateral, and the markets in which it has positions, in the order they are kept."""
-
-    collateral: int = 0
-    markets: tuple[int, ...] = ()
-
-
-class MarginVault(Ownable, ABC):
+class MarginVault(VaultLedger):
     def __init__(self, world: World, address: Address, token: TestUSD, owner: Address) -> None:
-        super().__init__(world, address, owner)
-        if token.decimals < 6 or token.decimals > 18:
-            raise UnsupportedDecimals(token.decimals)
-        self.token = token
-        self.quantum = ten_to(36 - token.decimals)
-        self.pool = ZERO_ADDRESS
-        self._vault = Vault(0, 0, 0, 0, 0, 0)
-        self._accounts: Mapping[int, AccountState] = Mapping(world, AccountState())
-        self._operators: Mapping[tuple[Address, Address], bool] = Mapping(world, False)
+        super().__init__(world, address, token, owner)
         self._nonces: Mapping[Address, int] = Mapping(world, 0)
-        self._simulating = False
 
     # COLLATERAL
 
@@ -312,33 +292,7 @@ class MarginVault(Ownable, ABC):
         if self._vault.paused & bit != 0:
             raise Paused(bit)
 
-    def _authorize(self, account: int, sender: Address) -> None:
-        owner = owner_of(account)
-        if sender == owner or self._operators[owner, sender] or self._simulating:
-            return
-        raise NotAuthorized(account, sender)
-
     def _authorize_payment(self, account: int, to: Address, sender: Address) -> None:
         owner = owner_of(account)
         if sender != owner and to != owner and not self._simulating:
             raise OperatorMayOnlyPayOwner(owner, to)
-
-    @abstractmethod
-    def _verify_initial_margin(self, account: int) -> None:
-        """Refuses an account whose equity is below its initial margin; needs no price when it has no position."""
-
-    @abstractmethod
-    def _verify_pool_reserve(self) -> None:
-        """Refuses a pool that cannot back the skew of every market."""
-
-    # STORAGE
-
-    def _set_collateral(self, account: int, collateral: int) -> None:
-        self._accounts[account] = replace(self._accounts[account], collateral=to_money(collateral))
-
-    def _update_vault(self, **changes: int) -> None:
-        self._vault = replace(self._vault, **changes)
-
-    def _next_sequence(self) -> int:
-        self._update_vault(sequence=self._vault.sequence + 1)
-        return self._vault.sequence

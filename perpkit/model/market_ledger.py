@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from perpkit.model import perp_math
 from perpkit.model.contract import Mapping, World
@@ -17,18 +18,39 @@ from perpkit.model.errors import (
     UnknownMarket,
 )
 from perpkit.model.fixed_math import UNIT, div_ceil, div_floor, to_funding_index, to_money, to_open_interest, to_size
-from perpkit.model.margin_vault import MarginVault
 from perpkit.model.price_oracle import PriceOracle
 from perpkit.model.test_usd import TestUSD
-from perpkit.model.types import NO_POSITION, Address, Balances, MarketParams, MarketState, Position
+from perpkit.model.types import (
+    NO_DELISTING,
+    NO_POSITION,
+    ZERO_ADDRESS,
+    Address,
+    Balances,
+    Delisting,
+    MarketParams,
+    MarketState,
+    Position,
+    RiskTier,
+)
+from perpkit.model.vault_ledger import VaultLedger
 
 TRADE = 1
 SETTLE = 2
 LIQUIDATE = 4
 DELEVERAGE = 8
+# Trades that do more than make a position smaller.
+INCREASE = 16
+# Not a pause but an end.
+DELISTED = 32
 
 MAX_MARKETS = 32
 MAX_POSITIONS = 8
+# Above the first.
+MAX_TIERS = 3
+# {s}
+NOTICE = 86_400
+GRACE_PERIOD = 900
+OUTAGE = 2**40 - 1
 
 # Mark prices that were already asked of the oracle in this action.
 Marks = dict[int, int]
@@ -41,6 +63,8 @@ class Market:
     params: MarketParams
     state: MarketState
     symbol: bytes
+    tiers: tuple[RiskTier, ...]
+    delisting: Delisting = NO_DELISTING
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +76,25 @@ class Margin:
     maintenance_margin: int
 
 
-class MarketLedger(MarginVault):
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """Parameters and tiers that may be set from a time on; the contract keeps their hash."""
+
+    terms: tuple[MarketParams, tuple[RiskTier, ...]]
+    effective_at: int
+
+
+class MarketLedger(VaultLedger):
     def __init__(self, world: World, address: Address, token: TestUSD, oracle: PriceOracle, owner: Address) -> None:
         super().__init__(world, address, token, owner)
         self.oracle = oracle
         self.market_count = 0
+        self.orders = ZERO_ADDRESS
         self._markets: Mapping[int, Market | None] = Mapping(world, None)
         self._positions: Mapping[tuple[int, int], Position] = Mapping(world, NO_POSITION)
+        self._announcements: Mapping[int, Announcement | None] = Mapping(world, None)
+        # Winners of a delisted market whose claims stand.
+        self._registered: Mapping[tuple[int, int], bool] = Mapping(world, False)
 
     # MARKET
 
@@ -74,11 +110,37 @@ class MarketLedger(MarginVault):
         """The mark price, asked of the oracle once per action."""
         mark = marks.get(market, 0)
         if mark == 0:
-            mark, _ = self.oracle.price(market)
+            mark, _ = self._price(market)
             marks[market] = mark
         return mark
 
+    def _price(self, market: int) -> tuple[int, int]:
+        """The mark price, which of a delisted market stands still."""
+        m = self._markets[market]
+        if m is not None and m.state.paused & DELISTED != 0:
+            return m.delisting.price, self.world.timestamp
+        return self.oracle.price(market)
+
+    def _ratios(self, m: Market, size: int) -> tuple[int, int]:
+        """The margin ratios of a position's size."""
+        return self._ratios_of(m, self._tier_of(m, size))
+
+    def _tier_of(self, m: Market, size: int) -> int:
+        """The highest tier that a position's size reaches; zero is the market's own ratios."""
+        tier = m.state.tiers
+        while tier > 0 and abs(size) < m.tiers[tier - 1].min_size:
+            tier -= 1
+        return tier
+
+    def _ratios_of(self, m: Market, tier: int) -> tuple[int, int]:
+        if tier == 0:
+            return m.params.imr, m.params.mmr
+        t = m.tiers[tier - 1]
+        return t.imr, t.mmr
+
     def _funding_index(self, m: Market, mark: int) -> int:
+        if m.state.accrued_at == self.world.timestamp:
+            return m.state.funding_index
         rate = perp_math.funding_rate(self._skew(m), m.params.skew_scale, m.params.max_funding_rate)
         return m.state.funding_index + perp_math.funding_index_delta(
             mark, rate, self.world.timestamp - m.state.accrued_at, m.params.funding_interval
@@ -102,7 +164,7 @@ class MarketLedger(MarginVault):
         index_delta = funding_index - position.funding_index
         payment = perp_math.funding_payment(position.size, index_delta, self.quantum)
         cost = perp_math.cost_after_funding(position.size, position.cost, index_delta, payment, self.quantum)
-        return Position(position.size, to_funding_index(funding_index), cost), payment
+        return Position(position.size, to_funding_index(funding_index), position.opened, cost), payment
 
     def _fill(self, position: Position, delta: int, price: int) -> tuple[Position, int]:
         """A funded position after `delta` filled at `price`, and the profit that it realised."""
@@ -122,9 +184,12 @@ class MarketLedger(MarginVault):
             cost = next_size * price
         elif closed == 0:
             cost += delta * price
-        return Position(next_size, position.funding_index, cost), realized
+        return Position(next_size, position.funding_index, position.opened, cost), realized
 
-    def _replace_position(self, m: Market, account: int, market: int, previous: Position, next: Position) -> None:
+    def _replace_position(self, m: Market, account: int, market: int, previous: Position, next: Position) -> Position:
+        # Opened or flipped: the next event is the position's birth.
+        if next.size != 0 and (previous.size == 0 or (previous.size > 0) != (next.size > 0)):
+            next = replace(next, opened=m.state.sequence + 1)
         self._add_to_side(m, previous, -1)
         self._add_to_side(m, next, 1)
         if next.size == 0:
@@ -135,6 +200,7 @@ class MarketLedger(MarginVault):
             self._add_market(account, market)
         if previous.size != 0 and next.size == 0:
             self._remove_market(account, market)
+        return next
 
     def _add_to_side(self, m: Market, position: Position, sign: int) -> None:
         size = abs(position.size) * sign
@@ -197,9 +263,18 @@ class MarketLedger(MarginVault):
             mark = self._mark(marks, market)
             index_delta = self._funding_index(m, mark) - position.funding_index
             equity += perp_math.unrealized_pnl(position.size, position.cost, mark, index_delta)
-            initial_margin += perp_math.margin_requirement(position.size, mark, m.params.imr)
-            maintenance_margin += perp_math.margin_requirement(position.size, mark, m.params.mmr)
+            imr, mmr = self._ratios(m, position.size)
+            initial_margin += perp_math.margin_requirement(position.size, mark, imr)
+            maintenance_margin += perp_math.margin_requirement(position.size, mark, mmr)
         return Margin(equity, initial_margin, maintenance_margin)
+
+    def _grace_of(self, account: int) -> tuple[int, int]:
+        """Until when an account is out of reach of liquidation, and because of which market; zero when it is not."""
+        for market in self._accounts[account].markets:
+            grace_until = self._active_market(market, 0).state.grace_until
+            if self.world.timestamp < grace_until:
+                return market, grace_until
+        return 0, 0
 
     def _verify_size(self, m: Market, size: int, mark: int) -> None:
         if size == 0:
@@ -253,7 +328,7 @@ class MarketLedger(MarginVault):
             skew = self._skew(m)
             if skew == 0:
                 continue
-            mark, _ = self.oracle.price(market)
+            mark, _ = self._price(market)
             self._verify_reserve(m, market, skew, mark)
 
     def _balances(self, m: Market, account: int) -> Balances:
@@ -282,6 +357,11 @@ class MarketLedger(MarginVault):
         previous = m.state
         self.world.journal(lambda: setattr(m, "state", previous))
         m.state = replace(previous, **changes)
+
+    def _update_delisting(self, m: Market, **changes: Any) -> None:
+        previous = m.delisting
+        self.world.journal(lambda: setattr(m, "delisting", previous))
+        m.delisting = replace(previous, **changes)
 
     def _set_params(self, m: Market, params: MarketParams) -> None:
         previous = m.params

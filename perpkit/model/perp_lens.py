@@ -40,7 +40,7 @@ class PerpLens(Contract):
         skew = long_size + short_size
         mark = updated_at = funding_index = long_pnl = short_pnl = 0
         try:
-            mark, updated_at = self.clearinghouse.oracle.price(market)
+            mark, updated_at = self.clearinghouse.price_of(market)
             priced = True
         except PerpError:
             priced = False
@@ -62,6 +62,8 @@ class PerpLens(Contract):
             short_pnl=short_pnl,
             state=state,
             params=params,
+            tiers=self.clearinghouse.risk_tiers_of(market),
+            delisting=self.clearinghouse.delisting_of(market),
         )
 
     # ACCOUNTS
@@ -87,10 +89,10 @@ class PerpLens(Contract):
 
     def _position(self, id: int, market: int, equity: int, maintenance_margin: int) -> PositionView:
         position = self.clearinghouse.position_of(id, market)
-        params = self.clearinghouse.params_of(market)
-        mark, _ = self.clearinghouse.oracle.price(market)
+        mark, _ = self.clearinghouse.price_of(market)
         index_delta = self.clearinghouse.funding_index_of(market, mark) - position.funding_index
         size = position.size
+        imr, mmr = self.clearinghouse.ratios_of(market, size)
         funding = perp_math.funding_payment(size, index_delta, self._quantum)
         cost = perp_math.cost_after_funding(size, position.cost, index_delta, funding, self._quantum)
         numerator, denominator = perp_math.deleverage_score(
@@ -103,15 +105,18 @@ class PerpLens(Contract):
         return PositionView(
             market=market,
             size=size,
+            opened=position.opened,
+            imr=imr,
+            mmr=mmr,
             cost=position.cost,
             entry_price=perp_math.entry_price(size, position.cost),
             mark=mark,
             notional=div_ceil(perp_math.notional(size, mark), self._quantum),
             unrealized_pnl=div_floor(perp_math.unrealized_pnl(size, position.cost, mark, index_delta), self._quantum),
             funding=funding,
-            initial_margin=div_ceil(perp_math.margin_requirement(size, mark, params.imr), self._quantum * UNIT),
-            maintenance_margin=div_ceil(perp_math.margin_requirement(size, mark, params.mmr), self._quantum * UNIT),
-            liquidation_price=perp_math.liquidation_price(size, mark, equity, maintenance_margin, params.mmr),
+            initial_margin=div_ceil(perp_math.margin_requirement(size, mark, imr), self._quantum * UNIT),
+            maintenance_margin=div_ceil(perp_math.margin_requirement(size, mark, mmr), self._quantum * UNIT),
+            liquidation_price=perp_math.liquidation_price(size, mark, equity, maintenance_margin, mmr),
             bankruptcy_price=perp_math.bankruptcy_price(size, mark, equity),
             adl_score=ratio(numerator, denominator),
         )

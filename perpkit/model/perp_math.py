@@ -158,12 +158,13 @@ def liquidation_size(
     imr: int,
     penalty_rate: int,
     min_notional: int,
+    least: int,
     quantum: int,
 ) -> int:
     """How much of a position a liquidation closes: the least that restores initial margin, all of it when that is not
-    enough or when what is left would be worth less than `min_notional`."""
+    enough or when what is left would be worth less than `min_notional`; never less than `least`."""
     shortfall = initial_margin - equity * UNIT + quantum * UNIT
-    closed = min(abs(size), div_ceil(shortfall, mark * (imr - penalty_rate)))
+    closed = max(least, min(abs(size), div_ceil(shortfall, mark * (imr - penalty_rate))))
     if (abs(size) - closed) * mark < min_notional * quantum:
         closed = abs(size)
     return closed
@@ -204,6 +205,14 @@ def bankruptcy_price(size: int, mark: int, equity: int) -> int:
     if size > 0:
         return max(div_ceil(size * mark - equity, size), 0)
     return max(div_floor(equity - size * mark, -size), 0)
+
+
+# DELISTING
+
+
+def pro_rata(claim: int, payout: int, claims: int) -> int:
+    """A winner's part of what there is for all of them, rounded down."""
+    return claim if payout == claims else mul_div_floor(claim, payout, claims)
 
 
 # AUTO-DELEVERAGING

@@ -40,6 +40,8 @@ class Position:
     size: int
     # {usd/base} The market's funding index when the position was last touched.
     funding_index: int
+    # The sequence number with which the position was opened, or flipped: no two positions of a market share it.
+    opened: int
     # {raw} The exact signed cost, `sum(delta * fill)`.
     cost: int
 
@@ -52,6 +54,8 @@ class MarketParams:
     skew_scale: int
     # {s}
     funding_interval: int
+    # {s} How much newer than a commitment the price must be at which it fills; above zero only orders trade.
+    min_delay: int
     # Bound of the funding rate per funding interval.
     max_funding_rate: int
     # Initial and maintenance margin ratio.
@@ -89,6 +93,8 @@ class MarketState:
     accrued_at: int
     # One bit per paused action.
     paused: int
+    # How many risk tiers there are above the first.
+    tiers: int
     # {quanta} The protocol's share of the market's fees, until it is collected.
     protocol_fees: int
     # {base} Open interest per side.
@@ -103,6 +109,35 @@ class MarketState:
     # recovered.
     long_deficit: int
     short_deficit: int
+    # {s} Before this time nobody is liquidated; all ones while an outage of the price lasts.
+    grace_until: int
+
+
+@dataclass(frozen=True, slots=True)
+class RiskTier:
+    """What positions of at least `min_size` need instead of the market's own margin ratios."""
+
+    # {base}
+    min_size: int
+    imr: int
+    mmr: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delisting:
+    """The end of a market: the price at which everything is settled, and what its winners are owed and get."""
+
+    # {s} From when on the market may be delisted; zero when that was not announced.
+    effective_at: int
+    # {usd/base} The final price; zero before.
+    price: int
+    # {base} The size of the winners whose claims stand.
+    registered: int
+    # Whether every claim stands, so that winners are paid.
+    paying: bool
+    # {quanta} What winners are owed, and what there is for them once every claim stands.
+    claims: int
+    payout: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +214,22 @@ class DeleverageResult:
 
 
 @dataclass(frozen=True, slots=True)
+class CloseOutResult:
+    """What closing out did to one position of a delisted market."""
+
+    # {usd/base} The final price.
+    price: int
+    # {quanta} What the position was worth, funding included, and what was paid: less when there is not enough for all
+    # winners; negative when it was owed.
+    claim: int
+    paid: int
+    # {quanta} The account's bad debt, the part that the insurance fund covered, and what stands as a deficit.
+    bad_debt: int
+    covered: int
+    deficit: int
+
+
+@dataclass(frozen=True, slots=True)
 class OracleConfig:
     """How a market's feeds are read."""
 
@@ -212,6 +263,8 @@ class MarketView:
     short_pnl: int
     state: MarketState
     params: MarketParams
+    tiers: tuple[RiskTier, ...]
+    delisting: Delisting
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +273,11 @@ class PositionView:
 
     market: int
     size: int
+    # The sequence number with which the position was opened.
+    opened: int
+    # The margin ratios of its risk tier.
+    imr: int
+    mmr: int
     cost: int
     entry_price: int
     mark: int
@@ -263,7 +321,10 @@ class Signature:
     message: tuple[object, ...]
 
 
-NO_POSITION = Position(0, 0, 0)
+NO_POSITION = Position(0, 0, 0, 0)
+NO_PARAMS = MarketParams(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+NO_STATE = MarketState(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+NO_DELISTING = Delisting(0, 0, 0, False, 0, 0)
 
 
 def account_id(owner: Address, sub: int = 0) -> int:

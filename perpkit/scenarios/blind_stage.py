@@ -22,7 +22,7 @@ class BlindStage(Stage):
             account = self.cast[name]
             equity, _, maintenance = book.margin(account, self.prices, self.sandbox.timestamp)
             market, position = next(iter(book.accounts[account].positions.items()))
-            mark, mmr = self.prices[market], book.markets[market].params.mmr
+            mark, mmr = self.prices[market], book.markets[market].ratios(position.size)[1]
             return {
                 **self.steps[-1].accounts[name],
                 "equity": div_floor(equity, quantum),

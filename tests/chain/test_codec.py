@@ -137,7 +137,7 @@ def test_an_address_that_is_none_is_refused(address: Any) -> None:
 def test_a_struct_of_another_kind_is_refused() -> None:
     """A function that takes a configuration does not take a position."""
     with pytest.raises(CodecError, match=r"cannot encode its arguments"):
-        encode_call(ORACLE, "set_feeds", (1, types.Position(1, 2, 3)))
+        encode_call(ORACLE, "set_feeds", (1, types.Position(1, 2, 3, 4)))
 
 
 def test_a_struct_with_too_few_values_is_refused() -> None:

@@ -295,7 +295,7 @@ def run(backend: str, token_decimals: int, feed_decimals: int) -> Outcome:
     spec = MARKETS[ETH].params
     fields = {name: getattr(spec, name) for name in spec.__slots__}
     fields |= {"min_notional": 100 * dollar, "min_keeper_reward": dollar // 2}
-    house.do("list_market", b"ETH-USD".ljust(32, b"\0"), MarketParams(**fields), by="governor")
+    house.do("list_market", b"ETH-USD".ljust(32, b"\0"), MarketParams(**fields), (), by="governor")
     for who in ("provider", "trader"):
         house.do("mint", address(who), 1_000_000 * dollar, by=who, label="token")
         for label in ("pool", "clearinghouse"):

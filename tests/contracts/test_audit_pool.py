@@ -158,8 +158,8 @@ def test_case_25_five_wrong_roles_at_every_privileged_door(house: House, role: s
     params, config = house.params(ETH), house.ask("config_of", ETH, label="oracle")
     wrong = OwnableUnauthorizedAccount(address(role))
     doors: list[tuple[str, str, tuple[object, ...], PerpError]] = [
-        ("clearinghouse", "list_market", (b"X".ljust(32, b"\0"), params), wrong),
-        ("clearinghouse", "set_market_params", (ETH, params), wrong),
+        ("clearinghouse", "list_market", (b"X".ljust(32, b"\0"), params, ()), wrong),
+        ("clearinghouse", "set_market_params", (ETH, params, ()), wrong),
         ("clearinghouse", "set_market_paused", (ETH, 1), wrong),
         ("clearinghouse", "set_vault_paused", (1,), wrong),
         ("clearinghouse", "withdraw_treasury", (address(role), 1), wrong),

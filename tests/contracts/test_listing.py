@@ -54,7 +54,7 @@ IDS = [f"{name}-{i}" for i, (name, _, _) in enumerate(BOUNDS)]
 
 
 def list_market(house: House, params: MarketParams, *, symbol: bytes = NEW, by: str = "governor") -> int:
-    receipt = house.do("list_market", symbol, params, by=by)
+    receipt = house.do("list_market", symbol, params, (), by=by)
     return int(receipt.value)
 
 
@@ -65,8 +65,8 @@ def list_market(house: House, params: MarketParams, *, symbol: bytes = NEW, by: 
 def test_listing_and_changing_are_the_governors(house: House, role: str) -> None:
     """Five wrong roles, three functions."""
     for function, args in (
-        ("list_market", (NEW, GOOD)),
-        ("set_market_params", (ETH, GOOD)),
+        ("list_market", (NEW, GOOD, ())),
+        ("set_market_params", (ETH, GOOD, ())),
         ("set_market_paused", (ETH, 1)),
     ):
         with refuses(house, OwnableUnauthorizedAccount(address(role))):
@@ -81,8 +81,8 @@ def test_a_parameter_out_of_bounds_is_refused_by_name(
     with refuses(house, InvalidParameter(name)):
         list_market(house, replace(GOOD, **bad))
     with refuses(house, InvalidParameter(name)):
-        house.do("set_market_params", ETH, replace(GOOD, **bad), by="governor")
-    house.do("set_market_params", ETH, replace(GOOD, **good), by="governor")
+        house.do("set_market_params", ETH, replace(GOOD, **bad), (), by="governor")
+    house.do("set_market_params", ETH, replace(GOOD, **good), (), by="governor")
     assert list_market(house, replace(GOOD, **good)) == 3
 
 
@@ -110,7 +110,7 @@ def test_a_thirty_third_market_is_refused(house: House) -> None:
 def test_an_unknown_market_cannot_be_changed(house: House) -> None:
     """There is no market 3 yet."""
     with refuses(house, UnknownMarket(3)):
-        house.do("set_market_params", 3, GOOD, by="governor")
+        house.do("set_market_params", 3, GOOD, (), by="governor")
     with refuses(house, UnknownMarket(3)):
         house.do("set_market_paused", 3, 1, by="governor")
 
@@ -119,7 +119,7 @@ def test_parameters_change_only_at_a_fresh_price(house: House) -> None:
     """Funding up to now is due under the old parameters, and needs a price."""
     house.wait(3_601, refresh=False)
     with refuses(house, StalePrice(ETH, 0, 2)):
-        house.do("set_market_params", ETH, GOOD, by="governor")
+        house.do("set_market_params", ETH, GOOD, (), by="governor")
 
 
 def test_nobody_trades_in_a_market_without_feeds(house: House) -> None:
@@ -135,9 +135,9 @@ def test_nobody_trades_in_a_market_without_feeds(house: House) -> None:
 
 def test_a_listed_market_is_as_it_was_asked_for(house: House) -> None:
     """Symbol, parameters, and a state of zeros."""
-    receipt = house.do("list_market", NEW, GOOD, by="governor")
+    receipt = house.do("list_market", NEW, GOOD, (), by="governor")
     assert receipt.value == 3
-    assert receipt.events == (MarketListed(3, 1, NEW, GOOD),)
+    assert receipt.events == (MarketListed(3, 1, NEW, GOOD, ()),)
     assert house.ask("symbol_of", 3) == NEW
     assert house.params(3) == GOOD
     state = house.state(3)
@@ -150,9 +150,9 @@ def test_changing_parameters_accrues_under_the_old_ones(house: House) -> None:
     house.trade("trader", ETH, units(10))
     house.wait(8 * HOUR)
     params = replace(house.params(ETH), max_funding_rate=0)
-    receipt = house.do("set_market_params", ETH, params, by="governor")
+    receipt = house.do("set_market_params", ETH, params, (), by="governor")
     # Premium 10 / 1,000,000 of 4,000 = 0.04 per ETH.
-    assert receipt.events == (MarketParamsSet(ETH, 3, units(4_000), units("0.04"), params),)
+    assert receipt.events == (MarketParamsSet(ETH, 3, units(4_000), units("0.04"), params, ()),)
     house.wait(8 * HOUR)
     assert house.ask("funding_index_of", ETH, units(4_000)) == units("0.04")
 

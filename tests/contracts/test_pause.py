@@ -11,6 +11,7 @@ from roles import ETH, SOL, House, address, dollars, units
 
 from perpkit.model.errors import MarketActionPaused, OwnableUnauthorizedAccount, Paused
 from perpkit.model.events import MarketPaused, VaultPaused
+from perpkit.model.market_ledger import GRACE_PERIOD
 
 Act = Callable[[House], object]
 
@@ -60,7 +61,7 @@ def test_a_bit_of_a_market_stops_its_action_and_no_other(house: House, paused: i
     """Trade 1, settle 2, liquidate 4, deleverage 8."""
     troubled(house)
     receipt = house.do("set_market_paused", ETH, paused, by="governor")
-    assert receipt.events == (MarketPaused(ETH, house.state(ETH).sequence, paused),)
+    assert receipt.events == (MarketPaused(ETH, house.state(ETH).sequence, paused, 0),)
     for bit, actions in MARKET.items():
         for act in actions:
             with house.rolled_back() as copy:
@@ -70,6 +71,7 @@ def test_a_bit_of_a_market_stops_its_action_and_no_other(house: House, paused: i
                 else:
                     act(copy)
     house.do("set_market_paused", ETH, 0, by="governor")
+    house.wait(GRACE_PERIOD)
     MARKET[paused][0](house)
 
 
@@ -92,7 +94,7 @@ def test_everything_of_the_vault_paused_leaves_liquidation_open(house: House) ->
 def test_a_paused_account_can_still_be_topped_up(house: House) -> None:
     """With the whole market paused, owners may add margin."""
     troubled(house)
-    house.do("set_market_paused", ETH, 0xFFFF, by="governor")
+    house.do("set_market_paused", ETH, 31, by="governor")
     house.deposit("outsider", dollars(500))
     assert not house.view("outsider").liquidatable
 

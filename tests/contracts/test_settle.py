@@ -58,7 +58,7 @@ def test_a_profit_comes_from_the_pool(house: House) -> None:
         receipt = house.settle("trader", ETH)
     event = event_of(house, receipt, Settled)
     assert event.result == SettleResult(units(4_050), 499_800_000, 0)
-    assert event.position == Position(units(10), 0, units(40_500) * 10**18)
+    assert event.position == Position(units(10), 0, 2, units(40_500) * 10**18)
 
 
 def test_a_loss_goes_to_the_pool(house: House) -> None:

@@ -193,7 +193,7 @@ def test_opening_charges_the_fee_and_shares_it(house: House) -> None:
         receipt = house.trade("trader", ETH, units(10))
     event = event_of(house, receipt, Traded)
     assert event.result == TradeResult(units(10), units("4000.02"), units(4_000), 20_000_100, 0, 0)
-    assert event.position == Position(units(10), 0, units("40000.2") * 10**18)
+    assert event.position == Position(units(10), 0, 2, units("40000.2") * 10**18)
     assert receipt.value == event.result
     assert receipt.timestamp == START
 
@@ -202,7 +202,7 @@ def test_a_short_opens_at_a_discount(house: House) -> None:
     """10 ETH sold at 3,999.98 bring 39,999.80; the fee is 19.9999."""
     with moves(house, {"trader": -19_999_900, "pool": 15_999_920, "insurance": 1_999_990, "fees:0": 1_999_990}):
         house.trade("trader", ETH, -units(10))
-    assert house.position("trader", ETH) == Position(-units(10), 0, -units("39999.8") * 10**18)
+    assert house.position("trader", ETH) == Position(-units(10), 0, 2, -units("39999.8") * 10**18)
 
 
 def test_a_fill_is_rounded_against_the_trader(house: House) -> None:
@@ -227,7 +227,7 @@ def test_adding_sums_the_cost(house: House) -> None:
     """5 at 4,000.01 and 5 more at 4,000.03 cost as much as 10 at 4,000.02."""
     house.trade("trader", ETH, units(5))
     house.trade("trader", ETH, units(5))
-    assert house.position("trader", ETH) == Position(units(10), 0, units("40000.2") * 10**18)
+    assert house.position("trader", ETH) == Position(units(10), 0, 2, units("40000.2") * 10**18)
 
 
 def test_reducing_realises_its_part_of_the_profit(house: House) -> None:
@@ -242,7 +242,7 @@ def test_reducing_realises_its_part_of_the_profit(house: House) -> None:
     ):
         receipt = house.trade("trader", ETH, -units(4))
     assert event_of(house, receipt, Traded).result.realized == 400_051_200
-    assert house.position("trader", ETH) == Position(units(6), 0, units("24000.12") * 10**18)
+    assert house.position("trader", ETH) == Position(units(6), 0, 2, units("24000.12") * 10**18)
 
 
 def test_closing_leaves_no_position(house: House) -> None:
@@ -263,7 +263,7 @@ def test_a_flip_closes_and_opens_at_one_fill(house: House) -> None:
     receipt = house.trade("trader", ETH, -units(15))
     event = event_of(house, receipt, Traded)
     assert (event.result.realized, event.result.fee) == (-100_000, 18_000_045)
-    assert event.position == Position(-units(5), 0, -units("20000.05") * 10**18)
+    assert event.position == Position(-units(5), 0, 3, -units("20000.05") * 10**18)
     assert (house.state(ETH).long_oi, house.state(ETH).short_oi) == (0, units(5))
     balances(house, {"trader": 1_000_000_000 - 20_000_100 - 100_000 - 18_000_045})
 

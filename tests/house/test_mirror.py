@@ -29,12 +29,18 @@ ONLY_SOLIDITY = {
         "min": "a builtin of Python",
         "max": "a builtin of Python",
     },
-    "MarginVault.sol": {"_insurance": "a cast; Python's ints need none"},
+    "VaultLedger.sol": {"_insurance": "a cast; Python's ints need none"},
     "Clearinghouse.sol": {
         "deleverage": "a stub that runs the extension's; the model inherits Deleveraging itself",
         "listMarket": "a stub, as above; the model inherits MarketRegistry itself",
         "setMarketParams": "a stub, as above",
         "setMarketPaused": "a stub, as above",
+        "announceMarketParams": "a stub, as above",
+        "setOrders": "a stub, as above",
+        "recordOutage": "a stub, as above",
+        "announceDelisting": "a stub, as above; the model inherits MarketDelisting itself",
+        "delistMarket": "a stub, as above",
+        "closeOut": "a stub, as above",
         "collectFees": "a stub, as above",
         "_extend": "the stubs' way into the extension",
     },
@@ -49,7 +55,6 @@ ONLY_PYTHON = {
     "fixed_math.py": {"ten_to": "Solidity writes 10 ** n, and its compiler knows the type"},
     "margin_vault.py": {
         "multicall": "OpenZeppelin's Multicall",
-        "is_operator": "a public mapping's getter",
         "nonces": "OpenZeppelin's Nonces",
     },
 }
@@ -65,11 +70,13 @@ ONLY_SECTIONS = {"EXTENSION", "STORAGE", "MULTICALL"}
 TWINS = {
     "libraries/FixedMath.sol": "fixed_math.py",
     "libraries/PerpMath.sol": "perp_math.py",
+    "VaultLedger.sol": "vault_ledger.py",
     "MarginVault.sol": "margin_vault.py",
     "MarketLedger.sol": "market_ledger.py",
     "Clearinghouse.sol": "clearinghouse.py",
     "Deleveraging.sol": "deleveraging.py",
     "MarketRegistry.sol": "market_registry.py",
+    "MarketDelisting.sol": "market_delisting.py",
     "PriceOracle.sol": "price_oracle.py",
     "periphery/PerpLens.sol": "perp_lens.py",
 }

@@ -22,7 +22,7 @@ def test_open_interest_beyond_the_range_is_refused() -> None:
     walk = Walk("roomy")
     bounds = {"skew_scale": 2**96 - 1, "max_open_interest": 2**96 - 1, "min_notional": 0, "min_keeper_reward": 0}
     params = replace(walk.specs[0].params, **bounds)
-    walk._compare(Call("clearinghouse", "set_market_params", (0, params), ROLES["governor"]))
+    walk._compare(Call("clearinghouse", "set_market_params", (0, params, ()), ROLES["governor"]))
     walk._compare(walk._push(0, 1, 511))
     for index, size in ((0, 2**95), (5, 2**96 - 1)):
         account = ACCOUNTS[index]

@@ -29,40 +29,40 @@ def random_account(rng: Random) -> tuple[Position, int]:
     margin = rng.randrange(10 * DOLLAR, 10_000 * DOLLAR)
     size = margin * QUANTUM * rng.randrange(2, 100) // price * rng.choice((1, -1))
     funding_index = rng.randrange(-50 * UNIT, 50 * UNIT)
-    return Position(size, funding_index, size * price + rng.randrange(QUANTUM)), margin
+    return Position(size, funding_index, 1, size * price + rng.randrange(QUANTUM)), margin
 
 
 def test_an_account_without_positions_is_never_a_candidate() -> None:
     """Collateral alone owes nothing."""
     index = LiquidationIndex(quantum=QUANTUM)
-    index.update(1, collateral=0, positions={})
+    index.update(1, collateral=0, positions={}, mmr=MMR)
 
     assert len(index) == 0
-    assert list(index.candidates(0, mark=UNIT, funding_index=0, mmr=MMR)) == []
+    assert list(index.candidates(0, mark=UNIT, funding_index=0)) == []
 
 
 def test_an_account_leaves_the_index_with_its_position() -> None:
     """What is closed is asked no more."""
     index = LiquidationIndex(quantum=QUANTUM)
-    index.update(1, collateral=0, positions={0: Position(UNIT, 0, 4_000 * UNIT * UNIT)})
-    index.update(1, collateral=0, positions={})
+    index.update(1, collateral=0, positions={0: Position(UNIT, 0, 1, 4_000 * UNIT * UNIT)}, mmr=MMR)
+    index.update(1, collateral=0, positions={}, mmr=MMR)
 
     assert len(index) == 0
-    assert list(index.candidates(0, mark=1, funding_index=0, mmr=MMR)) == []
+    assert list(index.candidates(0, mark=1, funding_index=0)) == []
 
 
 def test_an_account_of_several_positions_has_no_key_and_is_always_a_candidate() -> None:
     """No single price decides about it, so it is kept apart."""
     index = LiquidationIndex(quantum=QUANTUM)
-    one = Position(UNIT, 0, 4_000 * UNIT * UNIT)
-    index.update(1, collateral=10**12, positions={0: one, 1: one})
+    one = Position(UNIT, 0, 1, 4_000 * UNIT * UNIT)
+    index.update(1, collateral=10**12, positions={0: one, 1: one}, mmr=MMR)
 
     assert index.several == {1}
 
 
 def test_the_key_is_the_bankruptcy_price_of_a_position_without_funding() -> None:
     """10x long at 4,000 with 200 on half an ether: (0.5 * 4,000 - 200) / 0.5 = 3,600."""
-    position = Position(UNIT // 2, 0, 2_000 * UNIT * UNIT)
+    position = Position(UNIT // 2, 0, 1, 2_000 * UNIT * UNIT)
 
     assert liquidation_key(position, collateral=200 * DOLLAR, quantum=QUANTUM) == 3_600 * UNIT
     assert threshold(long=True, mark=4_000 * UNIT, funding_index=0, mmr=MMR) == 3_960 * UNIT
@@ -83,11 +83,11 @@ def test_candidates_hold_everybody_who_is_liquidatable_and_hardly_anybody_else(s
             id = rng.randrange(400)
             accounts[id] = random_account(rng)
             position, collateral = accounts[id]
-            index.update(id, collateral=collateral, positions={0: position})
+            index.update(id, collateral=collateral, positions={0: position}, mmr=MMR)
         mark = mark * rng.randrange(90, 111) // 100 + rng.randrange(UNIT)
         funding_index += rng.randrange(-UNIT, UNIT)
         truth = {id for id, (p, c) in accounts.items() if is_liquidatable(p, c, mark, funding_index)}
-        candidates = set(index.candidates(0, mark=mark, funding_index=funding_index, mmr=MMR))
+        candidates = set(index.candidates(0, mark=mark, funding_index=funding_index))
         found += len(truth)
 
         assert truth <= candidates
@@ -103,18 +103,18 @@ def test_at_the_liquidation_price_an_account_is_a_candidate_and_one_unit_off_at_
     """The exact boundary: whoever is liquidatable at a price is never missed there."""
     rng = Random(seed)
     position, collateral = random_account(rng)
-    position = Position(abs(position.size) * side, position.funding_index, abs(position.cost) * side)
+    position = Position(abs(position.size) * side, position.funding_index, 1, abs(position.cost) * side)
     mark = 4_000 * UNIT
     equity = collateral * QUANTUM + perp_math.unrealized_pnl(position.size, position.cost, mark, 0)
     maintenance = perp_math.margin_requirement(position.size, mark, MMR)
     price = perp_math.liquidation_price(position.size, mark, equity, maintenance, MMR)
     index = LiquidationIndex(quantum=QUANTUM)
-    index.update(1, collateral=collateral, positions={0: position})
+    index.update(1, collateral=collateral, positions={0: position}, mmr=MMR)
 
     for offset in range(-3, 4):
         at = price + offset
         liquidatable = is_liquidatable(position, collateral, at, position.funding_index)
-        candidate = list(index.candidates(0, mark=at, funding_index=position.funding_index, mmr=MMR)) == [1]
+        candidate = list(index.candidates(0, mark=at, funding_index=position.funding_index)) == [1]
         assert candidate or not liquidatable
         assert liquidatable == (offset <= 0 if side > 0 else offset >= 0)
 
@@ -123,6 +123,6 @@ def test_the_worst_of_a_side_comes_first() -> None:
     """Whoever is furthest beyond its price is offered before the others."""
     index = LiquidationIndex(quantum=QUANTUM)
     for id, margin in ((1, 100), (2, 300), (3, 200)):
-        index.update(id, collateral=margin * DOLLAR, positions={0: Position(UNIT, 0, 4_000 * UNIT * UNIT)})
+        index.update(id, collateral=margin * DOLLAR, positions={0: Position(UNIT, 0, 1, 4_000 * UNIT * UNIT)}, mmr=MMR)
 
-    assert list(index.candidates(0, mark=3_000 * UNIT, funding_index=0, mmr=MMR)) == [1, 3, 2]
+    assert list(index.candidates(0, mark=3_000 * UNIT, funding_index=0)) == [1, 3, 2]

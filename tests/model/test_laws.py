@@ -12,7 +12,7 @@ from perpkit.model import laws
 from perpkit.model.book import Book
 from perpkit.model.events import Liquidated, Traded, Withdrawn
 from perpkit.model.laws import STATE_LAWS, Moment, Watchman
-from perpkit.model.types import Position, account_id
+from perpkit.model.types import account_id
 from perpkit.scenarios.story import STORY_START, Stage
 
 Break = Callable[[Book], None]
@@ -51,7 +51,7 @@ def one_unit_of_open_interest_too_much(book: Book) -> None:
 def one_raw_unit_of_cost_too_much(book: Book) -> None:
     account = book.accounts[trader(book)]
     p = account.positions[0]
-    account.positions[0] = Position(p.size, p.funding_index, p.cost + 1)
+    account.positions[0] = replace(p, cost=p.cost + 1)
 
 
 def an_insurance_fund_in_debt(book: Book) -> None:

@@ -726,11 +726,11 @@ class Walk:
         """A market like the first, with one parameter changed; its feeds are the first market's."""
         symbol = bytes(32) if change == "symbol" else b"NEW-USD".ljust(32, b"\0")
         params = self._changed(0, change, value)
-        return [Call("clearinghouse", "list_market", (symbol, params), self.address(who))]
+        return [Call("clearinghouse", "list_market", (symbol, params, ()), self.address(who))]
 
     def plan_set_params(self, who: str, market: int, change: str, value: int) -> Iterable[Call]:
         params = self._changed(market, change, value)
-        return [Call("clearinghouse", "set_market_params", (market, params), self.address(who))]
+        return [Call("clearinghouse", "set_market_params", (market, params, ()), self.address(who))]
 
     def _changed(self, market: int, change: str, value: int) -> MarketParams:
         """A market's first parameters but for one, so that changes do not add up."""
