@@ -10,6 +10,7 @@ from perpkit.backend import Deployed, Receipt, TimedEvent
 from perpkit.model.clearinghouse import Clearinghouse
 from perpkit.model.contract import Contract, World
 from perpkit.model.liquidity_pool import LiquidityPool
+from perpkit.model.orders import Orders
 from perpkit.model.perp_lens import PerpLens
 from perpkit.model.price_oracle import PriceOracle
 from perpkit.model.push_feed import PriceBoard, PushFeed
@@ -121,5 +122,6 @@ _TWINS: dict[str, Callable[..., Contract | None]] = {
     "LiquidityPool": lambda b, at, clearinghouse, token, quantum: LiquidityPool(
         b.world, at, b._twin(clearinghouse), b._twin(token)
     ),
-    "PerpLens": lambda b, at, clearinghouse: PerpLens(b.world, at, b._twin(clearinghouse)),
+    "PerpLens": lambda b, at, clearinghouse: PerpLens(b.world, at, b._twin(clearinghouse), b._contracts),
+    "Orders": lambda b, at, clearinghouse, fee: Orders(b.world, at, b._twin(clearinghouse), fee),
 }

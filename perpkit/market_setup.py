@@ -18,6 +18,8 @@ DOLLAR = 10**6
 FEED_DECIMALS = 8
 FEED_TICK: int = 10 ** (18 - FEED_DECIMALS)
 FEEDS_PER_MARKET = 3
+# What executing an order pays at least. {wei}
+MIN_EXECUTION_FEE = 10**14
 
 # The accounts 0 to 9 of the mnemonic "test test test test test test test test test test test junk", which every local
 # node funds. Everybody knows their keys: they are for chains without value only.
@@ -134,7 +136,9 @@ def deploy_contracts(sandbox: Sandbox, *, decimals: int = 6) -> None:
     pool = deploy("pool", "LiquidityPool", clearinghouse, token, 10 ** (36 - decimals))
     deploy("lens", "PerpLens", clearinghouse)
     deploy("board", "PriceBoard", ROLES["publisher"])
+    orders = deploy("orders", "Orders", clearinghouse, MIN_EXECUTION_FEE)
     sandbox.transact("clearinghouse", "set_pool", pool, sender=governor)
+    sandbox.transact("clearinghouse", "set_orders", orders, sender=governor)
 
 
 def list_market(sandbox: Sandbox, market: int, spec: MarketSpec) -> None:

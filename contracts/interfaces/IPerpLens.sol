@@ -2,6 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {IMarketLedger} from "./IMarketLedger.sol";
+import {IOrders} from "./IOrders.sol";
 
 /// @title IPerpLens
 /// @notice Everything a page, a bot or a test wants to know, in one call each. It stands outside the ledger.
@@ -72,6 +73,22 @@ interface IPerpLens {
         PositionView[] positions;
     }
 
+    /// @notice An open order now.
+    struct OrderView {
+        uint256 id;
+        /// Who escrowed its fee.
+        address payer;
+        /// It can never fill: anyone may cancel it.
+        bool dead;
+        /// The mark has reached its trigger.
+        bool triggered;
+        /// All that it waits for is there: it fills, if margin, limits and acceptable price allow.
+        bool executable;
+        /// {s} The price must have been published then or later.
+        uint256 notBefore;
+        IOrders.Order order;
+    }
+
     function markets() external view returns (MarketView[] memory);
 
     function account(uint256 id) external view returns (AccountView memory);
@@ -80,6 +97,9 @@ interface IPerpLens {
 
     /// @notice A page of `count` accounts of one owner, from number `sub` on.
     function accountsOf(address owner, uint96 sub, uint96 count) external view returns (AccountView[] memory);
+
+    /// @notice An account's open orders. Without a fresh price none is triggered.
+    function ordersOf(uint256 id) external view returns (OrderView[] memory);
 
     /// @notice What a trade would do and how it would leave the account, or the very error that it would raise.
     function previewTrade(uint256 id, uint16 market, int256 delta, int256 priceLimit)

@@ -335,4 +335,26 @@ library PerpMath {
             if ((size.abs() - closed) * mark < minNotional * quantum) closed = size.abs();
         }
     }
+
+    /* ORDERS */
+
+    /// @notice Whether the mark has reached a trigger: for a stop from the better side, for a limit or a take-profit
+    /// from the worse.
+    function isTriggered(bool stop, int256 delta, int256 mark, int256 trigger) internal pure returns (bool) {
+        return stop == (delta > 0) ? mark >= trigger : mark <= trigger;
+    }
+
+    /// @notice Where a trailing stop stands at a mark: `trail` away from it, in dollars or as a part of it, rounded away
+    /// from the mark.
+    function trailingTrigger(int256 delta, int256 mark, int256 trail, bool trailIsRatio)
+        internal
+        pure
+        returns (int256)
+    {
+        unchecked {
+            if (!trailIsRatio) return delta > 0 ? mark + trail : mark - trail;
+            if (delta > 0) return (mark * (FixedMath.UNIT + trail)).divCeil(FixedMath.UNIT);
+            return (mark * (FixedMath.UNIT - trail)).divFloor(FixedMath.UNIT);
+        }
+    }
 }

@@ -281,4 +281,16 @@ contract MathHarness {
     ) external pure returns (int256 closed) {
         return PerpMath.deleverageSize(size, mark, profit, target, minNotional, quantum);
     }
+
+    function isTriggered(bool stop, int256 delta, int256 mark, int256 trigger) external pure returns (bool) {
+        return PerpMath.isTriggered(stop, delta, mark, trigger);
+    }
+
+    function trailingTrigger(int256 delta, int256 mark, int256 trail, bool trailIsRatio)
+        external
+        pure
+        returns (int256)
+    {
+        return PerpMath.trailingTrigger(delta, mark, trail, trailIsRatio);
+    }
 }

@@ -5,6 +5,7 @@ import {Clearinghouse} from "../Clearinghouse.sol";
 import {IClearinghouse} from "../interfaces/IClearinghouse.sol";
 import {IMarketLedger} from "../interfaces/IMarketLedger.sol";
 import {IMarginVault} from "../interfaces/IMarginVault.sol";
+import {IOrders} from "../interfaces/IOrders.sol";
 import {IPerpLens} from "../interfaces/IPerpLens.sol";
 import {FixedMath} from "../libraries/FixedMath.sol";
 import {PerpMath} from "../libraries/PerpMath.sol";
@@ -122,6 +123,33 @@ contract PerpLens is IPerpLens {
         for (uint256 i = 0; i < count; i++) {
             views[i] = account((uint256(uint160(owner)) << 96) | (sub + i));
         }
+    }
+
+    /* ORDERS */
+
+    /// @inheritdoc IPerpLens
+    function ordersOf(uint256 id) external view returns (OrderView[] memory views) {
+        IOrders orders = IOrders(CLEARINGHOUSE.orders());
+        if (address(orders) == address(0)) return views;
+        uint64[] memory ids = orders.ordersOf(id);
+        views = new OrderView[](ids.length);
+        for (uint256 i = 0; i < ids.length; i++) {
+            views[i] = _order(orders, ids[i]);
+        }
+    }
+
+    function _order(IOrders orders, uint64 id) internal view returns (OrderView memory o) {
+        o.id = id;
+        o.payer = orders.payerOf(id);
+        o.order = orders.orderOf(id);
+        o.dead = orders.isDead(id);
+        o.notBefore = o.order.placedAt + CLEARINGHOUSE.paramsOf(o.order.market).minDelay;
+        try CLEARINGHOUSE.priceOf(o.order.market) returns (int256 mark, uint256 updatedAt) {
+            o.triggered = orders.isTriggered(id, mark);
+            uint64 parent = o.order.parent;
+            bool entered = parent == 0 || orders.orderOf(parent).status == IOrders.Status.Executed;
+            o.executable = !o.dead && o.triggered && entered && updatedAt >= o.notBefore;
+        } catch {}
     }
 
     /* PREVIEWS */

@@ -14,6 +14,10 @@
     │   ├── LimitExceeded           PriceLimitCrossed, TooManyPositions, BelowMinNotional, OpenInterestExceeded,
     │   │                           PoolReserveExceeded
     │   ├── NotLiquidatable
+    │   ├── OrderError              UnknownOrder, OrderAlreadyExecuted, OrderAlreadyCancelled, OrderExpired,
+    │   │                           OrderTooEarly, TriggerNotMet, ParentNotExecuted, NothingToReduce, PositionGone, AlreadyExpiring,
+    │   │                           NothingToRatchet, InvalidOrder, InvalidExecutionFee, TooManyOrders, WrongChain,
+    │   │                           StaleEpoch, NonceAlreadyUsed, EtherRejected, NothingToClaim
     │   └── OracleError             NoFeeds, StalePrice, QuorumNotMet, InvalidFeeds
     ├── TokenError                  the errors of OpenZeppelin's ERC20, ERC4626 and SafeERC20
     ├── Simulated                   not a failure: carries what a simulated action would have done
@@ -113,6 +117,10 @@ class LimitExceeded(Refused):
 
 class OracleError(Refused):
     """There is no price that counts."""
+
+
+class OrderError(Refused):
+    """An order cannot be placed, filled or cancelled as it stands."""
 
 
 class TokenError(PerpError):
@@ -582,3 +590,143 @@ class UnknownError(PerpError):
 
     def __str__(self) -> str:
         return f"the contract reverted with an error that is not known here (selector 0x{self.selector.hex()})."
+
+
+class UnknownOrder(OrderError):
+    arguments = ("id",)
+    sentence = "there is no order {id}; ids come with OrderPlaced, and run from 1."
+    id: int
+
+
+class OrderAlreadyExecuted(OrderError):
+    arguments = ("id",)
+    sentence = "order {id} was executed before; an order fills once."
+    id: int
+
+
+class OrderAlreadyCancelled(OrderError):
+    arguments = ("id",)
+    sentence = "order {id} was cancelled before; place a new one."
+    id: int
+
+
+class OrderExpired(OrderError):
+    arguments = ("id", "expiry")
+    sentence = "the last second of order {id} was {expiry}; cancel it, which returns its fee, and place a new one."
+    id: int
+    expiry: int
+
+
+class OrderTooEarly(OrderError):
+    arguments = ("id", "updated_at", "not_before")
+    sentence = (
+        "order {id} fills at a price of {not_before} or later, and the price is of {updated_at}; wait for the next one."
+    )
+    id: int
+    updated_at: int
+    not_before: int
+
+
+class TriggerNotMet(OrderError):
+    arguments = ("id", "mark:unit", "trigger:unit")
+    sentence = "the mark of {mark} has not reached the trigger {trigger} of order {id}."
+    id: int
+    mark: int
+    trigger: int
+
+
+class ParentNotExecuted(OrderError):
+    arguments = ("id", "parent")
+    sentence = "order {id} is an exit of order {parent}, which must be executed first."
+    id: int
+    parent: int
+
+
+class NothingToReduce(OrderError):
+    arguments = ("account:account", "market")
+    sentence = "account {account} has no position in market {market} that this reduce-only order would make smaller."
+    account: int
+    market: int
+
+
+class PositionGone(OrderError):
+    arguments = ("id", "opened")
+    sentence = "the position {opened} to which order {id} belongs is gone; cancel the order, which returns its fee."
+    id: int
+    opened: int
+
+
+class AlreadyExpiring(OrderError):
+    arguments = ("id", "expiry")
+    sentence = "order {id} ends at {expiry} already; cancel it after that to have its fee back."
+    id: int
+    expiry: int
+
+
+class NothingToRatchet(OrderError):
+    arguments = ("id", "mark:unit", "trigger:unit")
+    sentence = (
+        "at a mark of {mark} the trigger {trigger} of order {id} stays where it is; a trailing stop never loosens."
+    )
+    id: int
+    mark: int
+    trigger: int
+
+
+class InvalidOrder(OrderError):
+    arguments = ("field",)
+    sentence = "{field} of the order makes no sense with the rest of it; see IOrders.OrderRequest."
+    field: str
+
+
+class InvalidExecutionFee(OrderError):
+    arguments = ("value", "orders", "required")
+    sentence = (
+        "{value} wei are no execution fee for {orders} orders: send the same for each, {required} wei or more, less"
+        " than 18 ether."
+    )
+    value: int
+    orders: int
+    required: int
+
+
+class TooManyOrders(OrderError):
+    arguments = ("account:account",)
+    sentence = "account {account} has 16 open orders, which is the most; cancel one."
+    account: int
+
+
+class WrongChain(OrderError):
+    arguments = ("chain_id", "expected")
+    sentence = "the order was signed for chain {chain_id}, and this is {expected}."
+    chain_id: int
+    expected: int
+
+
+class StaleEpoch(OrderError):
+    arguments = ("account:account", "epoch", "current")
+    sentence = (
+        "the order was signed in epoch {epoch} of account {account}, which is {current} now: its owner cancelled all."
+    )
+    account: int
+    epoch: int
+    current: int
+
+
+class NonceAlreadyUsed(OrderError):
+    arguments = ("account:account", "nonce")
+    sentence = "nonce {nonce} of account {account} was used before; sign the order with another."
+    account: int
+    nonce: int
+
+
+class EtherRejected(OrderError):
+    arguments = ("to",)
+    sentence = "{to} does not take ether; act from an address that does."
+    to: str
+
+
+class NothingToClaim(OrderError):
+    arguments = ("to",)
+    sentence = "there is no ether here for {to}."
+    to: str

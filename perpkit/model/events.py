@@ -13,6 +13,7 @@ from perpkit.model.types import (
     LiquidationResult,
     MarketParams,
     OracleConfig,
+    Order,
     Position,
     RiskTier,
     SettleResult,
@@ -296,3 +297,70 @@ class Withdraw(Event):
     owner: Address
     assets: int
     shares: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderPlaced(Event):
+    id: int
+    account: int
+    payer: Address
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class OrderExecuted(Event):
+    id: int
+    account: int
+    keeper: Address
+    fee: int
+    opened: int
+    result: TradeResult
+
+
+@dataclass(frozen=True, slots=True)
+class OrderCancelled(Event):
+    id: int
+    account: int
+    by: Address
+    payer: Address
+    refund: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderExpiring(Event):
+    id: int
+    account: int
+    expiry: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRatcheted(Event):
+    id: int
+    account: int
+    mark: int
+    trigger: int
+
+
+@dataclass(frozen=True, slots=True)
+class NonceUsed(Event):
+    account: int
+    nonce: int
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class EpochEnded(Event):
+    account: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class EtherCredited(Event):
+    to: Address
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class EtherClaimed(Event):
+    to: Address
+    amount: int

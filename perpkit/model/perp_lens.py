@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from perpkit.model import perp_math
 from perpkit.model.clearinghouse import Clearinghouse
 from perpkit.model.contract import Contract, World
 from perpkit.model.errors import PerpError
 from perpkit.model.fixed_math import UNIT, div_ceil, div_floor, ratio
+from perpkit.model.orders import Orders
 from perpkit.model.types import (
     AccountView,
     Address,
     LiquidationResult,
     MarketView,
+    OrderStatus,
+    OrderView,
     PositionView,
     TradeResult,
     account_id,
@@ -22,9 +25,16 @@ from perpkit.model.types import (
 
 
 class PerpLens(Contract):
-    def __init__(self, world: World, address: Address, clearinghouse: Clearinghouse) -> None:
+    def __init__(
+        self,
+        world: World,
+        address: Address,
+        clearinghouse: Clearinghouse,
+        contracts: Mapping[Address, Contract | None],
+    ) -> None:
         super().__init__(world, address)
         self.clearinghouse = clearinghouse
+        self._contracts = contracts
         self._quantum = clearinghouse.quantum
 
     # MARKETS
@@ -126,6 +136,29 @@ class PerpLens(Contract):
 
     def accounts_of(self, owner: Address, sub: int, count: int) -> tuple[AccountView, ...]:
         return tuple(self.account(account_id(owner, sub + i)) for i in range(count))
+
+    # ORDERS
+
+    def orders_of(self, id: int) -> tuple[OrderView, ...]:
+        orders = self._contracts.get(self.clearinghouse.orders)
+        if not isinstance(orders, Orders):
+            return ()
+        return tuple(self._order(orders, order) for order in orders.orders_of(id))
+
+    def _order(self, orders: Orders, id: int) -> OrderView:
+        order = orders.order_of(id)
+        dead = orders.is_dead(id)
+        not_before = order.placed_at + self.clearinghouse.params_of(order.market).min_delay
+        triggered = executable = False
+        try:
+            mark, updated_at = self.clearinghouse.price_of(order.market)
+        except PerpError:
+            pass
+        else:
+            triggered = orders.is_triggered(id, mark)
+            entered = order.parent == 0 or orders.order_of(order.parent).status == OrderStatus.EXECUTED
+            executable = not dead and triggered and entered and updated_at >= not_before
+        return OrderView(id, orders.payer_of(id), dead, triggered, executable, not_before, order)
 
     # PREVIEWS
 

@@ -242,3 +242,22 @@ def deleverage_size(size: int, mark: int, profit: int, target: int, min_notional
     if (abs(size) - closed) * mark < min_notional * quantum:
         closed = abs(size)
     return closed
+
+
+# ORDERS
+
+
+def is_triggered(stop: bool, delta: int, mark: int, trigger: int) -> bool:
+    """Whether the mark has reached a trigger: for a stop from the better side, for a limit or a take-profit from the
+    worse."""
+    return mark >= trigger if stop == (delta > 0) else mark <= trigger
+
+
+def trailing_trigger(delta: int, mark: int, trail: int, trail_is_ratio: bool) -> int:
+    """Where a trailing stop stands at a mark: `trail` away from it, in dollars or as a part of it, rounded away from
+    the mark."""
+    if not trail_is_ratio:
+        return mark + trail if delta > 0 else mark - trail
+    if delta > 0:
+        return div_ceil(mark * (UNIT + trail), UNIT)
+    return div_floor(mark * (UNIT - trail), UNIT)

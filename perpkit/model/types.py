@@ -7,11 +7,34 @@ Units: size {base, 1e18}; price and funding index {usd/base, 1e18}; rates, ratio
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 
 # A lowercase hex address, "0x" and 40 digits.
 Address = str
 
 ZERO_ADDRESS: Address = "0x" + "0" * 40
+
+
+class OrderKind(IntEnum):
+    """What an order waits for, beside a newer price."""
+
+    # Nothing.
+    MARKET = 0
+    # A mark at least as good as the trigger, which bounds the fill as well.
+    LIMIT = 1
+    # A mark at least as bad as the trigger.
+    STOP = 2
+    # A mark at least as good as the trigger.
+    TAKE_PROFIT = 3
+    # As a stop, with a trigger that follows the mark and never loosens.
+    TRAILING_STOP = 4
+
+
+class OrderStatus(IntEnum):
+    NONE = 0
+    OPEN = 1
+    EXECUTED = 2
+    CANCELLED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +321,87 @@ class PositionView:
 
 
 @dataclass(frozen=True, slots=True)
+class OrderRequest:
+    """What its owner says of an order. `kind` is one of `OrderKind`."""
+
+    account: int
+    market: int
+    kind: int
+    # Only makes a position smaller: as much of `size` as there is.
+    reduce_only: bool
+    # {base} Positive buys.
+    size: int
+    # {usd/base} Zero for market orders and trailing stops.
+    trigger: int
+    # {usd/base} The worst fill; zero is any.
+    acceptable_price: int
+    # {usd/base, or 1e18 = 100 % of the mark when `trail_is_ratio`} How far a trailing stop keeps from the mark.
+    trail: int
+    trail_is_ratio: bool
+    # {s} The last second in which the order may fill; zero is never.
+    expiry: int
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order. `kind` is one of `OrderKind`, `status` one of `OrderStatus`."""
+
+    account: int
+    # {base}
+    size: int
+    # {usd/base} Zero while a trailing stop waits for its entry.
+    trigger: int
+    # The position that the order reduces; of an executed entry the one that it made.
+    opened: int
+    acceptable_price: int
+    trail: int
+    # {wei} Escrowed for whoever executes.
+    fee: int
+    # {s}
+    placed_at: int
+    expiry: int
+    market: int
+    kind: int
+    status: int
+    reduce_only: bool
+    trail_is_ratio: bool
+    # The entry that must be executed first; zero is none.
+    parent: int
+    # The first of several neighbours of which one cancels the others; zero is none.
+    group: int
+
+
+@dataclass(frozen=True, slots=True)
+class SignedOrder:
+    """An order that its owner signs and anyone may bring."""
+
+    request: OrderRequest
+    # Each of an account's counts once.
+    nonce: int
+    # The account's when it was signed: `cancel_all` ends it.
+    epoch: int
+    chain_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderView:
+    """An open order now."""
+
+    id: int
+    # Who escrowed its fee.
+    payer: Address
+    # It can never fill: anyone may cancel it.
+    dead: bool
+    # The mark has reached its trigger.
+    triggered: bool
+    # All that it waits for is there: it fills, if margin, limits and acceptable price allow.
+    executable: bool
+    # {s} The price must have been published then or later.
+    not_before: int
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
 class AccountView:
     """An account now. Money in quanta: equity is rounded down, requirements up."""
 
@@ -324,6 +428,7 @@ class Signature:
 NO_POSITION = Position(0, 0, 0, 0)
 NO_PARAMS = MarketParams(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 NO_STATE = MarketState(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+NO_ORDER = Order(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, False, False, 0, 0)
 NO_DELISTING = Delisting(0, 0, 0, False, 0, 0)
 
 

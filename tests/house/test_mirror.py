@@ -52,6 +52,12 @@ ONLY_SOLIDITY = {
 }
 # What only the model has, beside its storage helpers under STORAGE.
 ONLY_PYTHON = {
+    "orders.py": {
+        "multicall": "OpenZeppelin's Multicall",
+        "epoch_of": "a public mapping's getter",
+        "is_nonce_used": "as above",
+        "credit_of": "as above",
+    },
     "fixed_math.py": {"ten_to": "Solidity writes 10 ** n, and its compiler knows the type"},
     "margin_vault.py": {
         "multicall": "OpenZeppelin's Multicall",
@@ -78,6 +84,7 @@ TWINS = {
     "MarketRegistry.sol": "market_registry.py",
     "MarketDelisting.sol": "market_delisting.py",
     "PriceOracle.sol": "price_oracle.py",
+    "Orders.sol": "orders.py",
     "periphery/PerpLens.sol": "perp_lens.py",
 }
 
