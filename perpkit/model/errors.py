@@ -15,9 +15,10 @@
     │   │                           PoolReserveExceeded
     │   ├── NotLiquidatable
     │   ├── OrderError              UnknownOrder, OrderAlreadyExecuted, OrderAlreadyCancelled, OrderExpired,
-    │   │                           OrderTooEarly, TriggerNotMet, ParentNotExecuted, NothingToReduce, PositionGone, AlreadyExpiring,
-    │   │                           NothingToRatchet, InvalidOrder, InvalidExecutionFee, TooManyOrders, WrongChain,
-    │   │                           StaleEpoch, NonceAlreadyUsed, EtherRejected, NothingToClaim
+    │   │                           OrderTooEarly, TriggerNotMet, ParentNotExecuted, NothingToReduce, PositionGone,
+    │   │                           AlreadyExpiring, NothingToRatchet, InvalidOrder, InvalidExecutionFee,
+    │   │                           TooManyOrders, WrongChain, StaleEpoch, NonceAlreadyUsed, EtherRejected,
+    │   │                           NothingToClaim
     │   └── OracleError             NoFeeds, StalePrice, QuorumNotMet, InvalidFeeds
     ├── TokenError                  the errors of OpenZeppelin's ERC20, ERC4626 and SafeERC20
     ├── Simulated                   not a failure: carries what a simulated action would have done
