@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from perpkit.model.contract import external
 from perpkit.model.errors import InvalidParameter, ZeroAmount
 from perpkit.model.events import MarketListed, MarketParamsSet, MarketPaused, ProtocolFeesCollected
 from perpkit.model.fixed_math import UNIT, to_amount
 from perpkit.model.market_ledger import MAX_MARKETS, Market, MarketLedger
-from perpkit.model.types import Address, MarketParams, MarketState
+from perpkit.model.types import Address, MarketParams, MarketState, SignedReport
 
 HOUR = 3600
 DAY = 24 * HOUR
@@ -75,6 +77,10 @@ class MarketRegistry(MarketLedger):
         sequence = self._next_market_sequence(m)
         self.emit(ProtocolFeesCollected(market, sequence, amount, self._vault.treasury))
         return amount
+
+    @external
+    def deliver_reports(self, market: int, reports: Sequence[SignedReport], *, sender: Address) -> None:
+        self.oracle.deliver(market, reports, sender=self.address)
 
     def _require_valid(self, params: MarketParams) -> None:
         if params.imr > UNIT or params.imr <= params.mmr:

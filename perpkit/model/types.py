@@ -7,6 +7,7 @@ Units: size {base, 1e18}; price and funding index {usd/base, 1e18}; rates, ratio
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 # A lowercase hex address, "0x" and 40 digits.
 Address = str
@@ -261,6 +262,20 @@ class Signature:
 
     signer: Address
     message: tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SignedReport:
+    """A price that a feed's reporter signed, and which of the market's feeds it is for."""
+
+    # The feed's place in `OracleConfig.feeds`, from 0 on.
+    feed: int
+    # In the feed's decimals.
+    price: int
+    # {s}
+    timestamp: int
+    # Bytes on a chain.
+    signature: Any
 
 
 NO_POSITION = Position(0, 0, 0)

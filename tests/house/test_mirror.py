@@ -36,6 +36,7 @@ ONLY_SOLIDITY = {
         "setMarketParams": "a stub, as above",
         "setMarketPaused": "a stub, as above",
         "collectFees": "a stub, as above",
+        "deliverReports": "a stub, as above",
         "_extend": "the stubs' way into the extension",
     },
     "PerpLens.sol": {
@@ -52,6 +53,7 @@ ONLY_PYTHON = {
         "is_operator": "a public mapping's getter",
         "nonces": "OpenZeppelin's Nonces",
     },
+    "signed_price_feed.py": {"is_reporter": "a public mapping's getter"},
 }
 # Parameters that differ: function -> (in Solidity, in Python, why).
 OTHER_PARAMETERS: dict[str, tuple[list[str], list[str], str]] = {
@@ -71,6 +73,7 @@ TWINS = {
     "Deleveraging.sol": "deleveraging.py",
     "MarketRegistry.sol": "market_registry.py",
     "PriceOracle.sol": "price_oracle.py",
+    "SignedPriceFeed.sol": "signed_price_feed.py",
     "periphery/PerpLens.sol": "perp_lens.py",
 }
 
