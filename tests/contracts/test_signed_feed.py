@@ -392,7 +392,7 @@ def test_a_keeper_brings_the_price_at_which_it_liquidates(pulled: House) -> None
 
 def test_prices_come_between_two_trades_of_one_transaction(pulled: House) -> None:
     """Audit case 18 with pulled prices: whoever holds two reports in order earns their difference less the fees. That
-    is the actual behaviour; a market's defence is a short heartbeat, fees above the step, and `minDelay` of the orders."""
+    is the actual behaviour; a market's defence is a short heartbeat, fees above the step, and orders with a delay."""
     pulled.deposit("trader", dollars(1_000))
     pulled.wait(2)
     later = pulled.sandbox.action("clearinghouse", "deliver_reports", PULLED, reports(pulled, 4_040))
