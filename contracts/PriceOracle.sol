@@ -120,9 +120,8 @@ contract PriceOracle is IPriceOracle, Ownable2Step {
         unchecked {
             uint256 fresh = 0;
             for (uint256 i = 0; i < config.count; i++) {
-                uint256 reading = i == 0
-                    ? _read(config.aggregator, config.decimals, config.heartbeat)
-                    : _read(feeds[i].aggregator, feeds[i].decimals, config.heartbeat);
+                Feed storage feed = feeds[i];
+                uint256 reading = _read(feed.aggregator, feed.decimals, config.heartbeat);
                 if (reading != 0) _insert(readings, fresh++, reading);
             }
             if (fresh < config.quorum) revert StalePrice(market, fresh, config.quorum);

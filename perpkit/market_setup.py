@@ -198,6 +198,8 @@ def push_prices(sandbox: Sandbox, prices: Mapping[MarketSpec, int]) -> None:
     feeds: list[Address] = []
     answers: list[int] = []
     for spec, price in prices.items():
+        if spec.pull:
+            raise ValueError(f"{spec.symbol} pulls its prices, so none can be pushed; deliver `signed_reports`.")
         feeds += [sandbox.deployed[label].address for label in feed_labels(spec)]
         answers += [feed_answer(price)] * spec.feeds
     sandbox.transact("board", "push", tuple(feeds), tuple(answers), sender=ROLES["publisher"])

@@ -209,8 +209,14 @@ def test_the_oracle_passes_on_why_a_report_is_refused(pulled: House, way: str) -
 def test_a_market_that_pulls_needs_a_signature_to_be_listed(house: House) -> None:
     """Its first price comes with a report."""
     spec = replace(DEFAULT_MARKETS[0], symbol="PULL-USD", pull=True)
-    with house.rolled_back() as ruined, pytest.raises(ValueError, match="PULL-USD pulls its prices"):
+    with house.rolled_back() as ruined, pytest.raises(ValueError, match="PULL-USD pulls its prices, so its first"):
         list_market(ruined.sandbox, PULLED, spec)
+
+
+def test_no_price_is_pushed_to_a_market_that_pulls(pulled: House) -> None:
+    """A sentence says what to do instead."""
+    with pytest.raises(ValueError, match=r"PULL-USD pulls its prices, so none can be pushed; deliver"):
+        pulled.set_price(PULLED, 4_000)
 
 
 # --- success: the feed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,7 +26,11 @@ from perpkit.market_setup import (
     sign_in_model,
     signed_reports,
 )
-from perpkit.model.errors import PerpError
+from perpkit.model.contract import external
+from perpkit.model.errors import PerpError, TakesNoReports, UnknownFeed
+from perpkit.model.price_oracle import PriceOracle
+from perpkit.model.push_feed import PushFeed
+from perpkit.model.signed_price_feed import SignedPriceFeed
 from perpkit.model.types import ZERO_ADDRESS, Address, Signature, SignedReport, account_id
 from perpkit.revm import CHAIN_ID, RevmBackend
 
@@ -189,10 +194,10 @@ def test_reports_come_with_a_trade_on_both(pair: tuple[LocalBackend, RevmBackend
             assert sandbox.call("clearinghouse", "position_of", account_id(TRADER), PULLED).size == UNIT
 
 
-def test_random_reports_agree(pair: tuple[LocalBackend, RevmBackend]) -> None:
-    """Events, errors with their values, feeds, price and position, after every step."""
+def walk(pair: tuple[LocalBackend, RevmBackend], rng: random.Random) -> Counter[str]:
+    """Random steps on both, compared after each; what was met."""
     model, revm = pair
-    rng, met = seeded("reports"), Counter[str]()
+    met: Counter[str] = Counter()
     for number in range(STEPS):
         step = random_step(rng)
         if step[0] == "wait":
@@ -203,5 +208,46 @@ def test_random_reports_agree(pair: tuple[LocalBackend, RevmBackend]) -> None:
         assert found == expected, f"step {number}: {step}"
         assert state(revm) == state(model), f"step {number}: {step}"
         met[type(expected).__name__ if isinstance(expected, PerpError) else "done"] += 1
+    return met
+
+
+def test_random_reports_agree(pair: tuple[LocalBackend, RevmBackend]) -> None:
+    """Events, errors with their values, feeds, price and position, after every step."""
+    with pair[0].rolled_back(), pair[1].rolled_back():
+        met = walk(pair, seeded("reports"))
     print(met)
     assert set(met) >= MET
+
+
+def deliver_all(self: PriceOracle, market: int, reports: Sequence[SignedReport], *, sender: Address) -> None:
+    """A wrong oracle, which hands over also what its feeds have already."""
+    feeds = self.config_of(market).feeds
+    for report in reports:
+        if report.feed >= len(feeds):
+            raise UnknownFeed(market, report.feed)
+        feed = self._feeds[feeds[report.feed]]
+        if isinstance(feed, PushFeed):
+            raise TakesNoReports(market, report.feed)
+        feed.deliver(report.price, report.timestamp, report.signature, sender=self.address)
+
+
+@pytest.mark.parametrize(
+    ("where", "function", "wrong"),
+    [
+        (PriceOracle, "deliver", external(deliver_all)),
+        (SignedPriceFeed, "_recover", lambda self, price, timestamp, signature: signature.signer),
+        (PriceOracle, "is_halted", lambda self, market: False),
+    ],
+    ids=["nothing is skipped", "torn signatures count", "no halt is told"],
+)
+def test_a_mutant_is_found(
+    pair: tuple[LocalBackend, RevmBackend],
+    monkeypatch: pytest.MonkeyPatch,
+    where: type,
+    function: str,
+    wrong: Callable[..., Any],
+) -> None:
+    """Must-fail twins: the same walk does not survive a model that is wrong."""
+    monkeypatch.setattr(where, function, wrong)
+    with pair[0].rolled_back(), pair[1].rolled_back(), pytest.raises(AssertionError, match="step"):
+        walk(pair, seeded("reports"))
