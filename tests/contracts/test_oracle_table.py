@@ -16,6 +16,7 @@ from expect import laws_hold, refuses
 from misfortune import make_deficit
 from roles import BTC, ETH, HOUR, INT256_MAX, House, acc, address, allow_everything, dollars, units
 
+from perpkit.abi.artifacts import load_artifact
 from perpkit.market_setup import feed_answer, feed_labels, push_prices
 from perpkit.model import errors
 from perpkit.model.errors import NoFeeds, NoPosition, PerpError, PriceHalted, QuorumNotMet, StalePrice, ZeroAmount
@@ -141,6 +142,12 @@ def underwater(scene: Scene) -> None:
     """The same at 3,920: equity of 180 against a maintenance margin of 392."""
     holding(scene)
     scene.house.set_price(scene.held, 3_920)
+
+
+def collected(scene: Scene) -> None:
+    """The fee of a trade is in the treasury."""
+    holding(scene)
+    scene.house.do("collect_fees", scene.held, by="outsider")
 
 
 def deficit(scene: Scene) -> None:
@@ -287,6 +294,16 @@ def _(scene: Scene) -> None:
     scene.house.do("collect_fees", scene.market, by="outsider")
 
 
+@row("withdrawTreasury", YES, arrange=collected)
+def _(scene: Scene) -> None:
+    scene.house.do("withdraw_treasury", address("governor"), 1, by="governor")
+
+
+@row("listMarket", YES)
+def _(scene: Scene) -> None:
+    scene.house.do("list_market", b"NEW-USD".ljust(32, b"\0"), scene.house.params(ETH), by="governor")
+
+
 @row("setMarketParams", YES, "StalePrice", "QuorumNotMet", "PriceHalted", "NoFeeds", YES, arrange=holding)
 def _(scene: Scene) -> None:
     scene.house.set_params(scene.market, taker_fee=0)
@@ -295,6 +312,11 @@ def _(scene: Scene) -> None:
 @row("setMarketPaused", YES, arrange=holding)
 def _(scene: Scene) -> None:
     scene.house.do("set_market_paused", scene.market, 1, by="governor")
+
+
+@row("setVaultPaused", YES, arrange=holding)
+def _(scene: Scene) -> None:
+    scene.house.do("set_vault_paused", 1, by="governor")
 
 
 @row("oracle.setFeeds", YES, arrange=holding)
@@ -384,6 +406,30 @@ def test_a_cell_of_the_table_is_true(house: House, one: Row, state: State, cell:
     house.refresh()
     assert house.ask("pool_equity") is not None  # or the law of everybody's equity would not be asked
     laws_hold(house)
+
+
+# Functions that have no row, and why.
+ROWLESS = {
+    "depositWithPermit": "a deposit",
+    "depositPool": "a pool deposit",
+    "withdrawPool": "a pool redemption",
+    "multicall": "each of its actions has a row",
+    "simulate": "as the action that it simulates",
+    "deliverReports": "it brings the price",
+    "setPool": "once, before anything else",
+    "setOperator": "moves no money",
+    "setOperatorBySignature": "moves no money",
+    "transferOwnership": "OpenZeppelin's",
+    "acceptOwnership": "OpenZeppelin's",
+    "renounceOwnership": "OpenZeppelin's",
+}
+
+
+def test_every_action_of_the_clearinghouse_has_a_row() -> None:
+    """Or a reason why not; so a new action is not forgotten here."""
+    functions = (item for item in load_artifact("Clearinghouse").abi if item["type"] == "function")
+    actions = {item["name"] for item in functions if item["stateMutability"] not in ("view", "pure")}
+    assert actions - {one.action.partition(",")[0] for one in ROWS} == set(ROWLESS)
 
 
 def test_everything_is_allowed_at_a_fresh_price() -> None:
