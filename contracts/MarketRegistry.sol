@@ -3,6 +3,7 @@ pragma solidity ^0.8.28;
 
 import {MarketLedger} from "./MarketLedger.sol";
 import {IMarginVault} from "./interfaces/IMarginVault.sol";
+import {IPriceOracle} from "./interfaces/IPriceOracle.sol";
 import {FixedMath} from "./libraries/FixedMath.sol";
 
 /// @title MarketRegistry
@@ -133,6 +134,11 @@ abstract contract MarketRegistry is MarketLedger {
 
         // EMIT
         emit ProtocolFeesCollected(market, ++m.state.sequence, amount, _vault.treasury);
+    }
+
+    /// @dev {documentation: IClearinghouse} Feeds are other people's code, which must not act here meanwhile.
+    function deliverReports(uint16 market, IPriceOracle.SignedReport[] calldata reports) external nonReentrant {
+        ORACLE.deliver(market, reports);
     }
 
     /// @dev A market that was listed, and not delisted since.

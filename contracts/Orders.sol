@@ -10,6 +10,7 @@ import {Clearinghouse} from "./Clearinghouse.sol";
 import {IMarginVault} from "./interfaces/IMarginVault.sol";
 import {IMarketLedger} from "./interfaces/IMarketLedger.sol";
 import {IOrders} from "./interfaces/IOrders.sol";
+import {IPriceOracle} from "./interfaces/IPriceOracle.sol";
 import {FixedMath} from "./libraries/FixedMath.sol";
 import {PerpMath} from "./libraries/PerpMath.sol";
 
@@ -230,6 +231,11 @@ contract Orders is IOrders, ReentrancyGuardTransient, Multicall, EIP712 {
 
         // EMIT
         emit OrderRatcheted(id, order.account, mark, trigger);
+    }
+
+    /// @inheritdoc IOrders
+    function deliverReports(uint16 market, IPriceOracle.SignedReport[] calldata reports) external nonReentrant {
+        CLEARINGHOUSE.ORACLE().deliver(market, reports);
     }
 
     /* CANCEL */

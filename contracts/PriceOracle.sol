@@ -5,6 +5,7 @@ import {Ownable, Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step
 
 import {IAggregatorV3} from "./interfaces/IAggregatorV3.sol";
 import {IPriceOracle} from "./interfaces/IPriceOracle.sol";
+import {ISignedPriceFeed} from "./interfaces/ISignedPriceFeed.sol";
 import {FixedMath} from "./libraries/FixedMath.sol";
 
 /// @title PriceOracle
@@ -20,11 +21,12 @@ contract PriceOracle is IPriceOracle, Ownable2Step {
     struct Feed {
         address aggregator;
         uint8 decimals;
-        uint32 heartbeat;
+        uint24 heartbeat;
         /// {1e12 = 100 %}
         uint40 maxDeviation;
         uint8 quorum;
         uint8 count;
+        bool halted;
     }
 
     /// @dev What a slot has room for: deviations in steps of 1e-12.
@@ -40,24 +42,59 @@ contract PriceOracle is IPriceOracle, Ownable2Step {
         if (count == 0 || count > MAX_FEEDS) revert InvalidFeeds(market, "between 1 and 9 feeds");
         if (config.quorum == 0 || config.quorum > count) revert InvalidFeeds(market, "quorum between 1 and all feeds");
         if (config.heartbeat == 0) revert InvalidFeeds(market, "heartbeat above zero");
+        if (config.heartbeat > type(uint24).max) revert InvalidFeeds(market, "heartbeat below 2**24 s");
         if (config.maxDeviation >= uint256(FixedMath.UNIT)) revert InvalidFeeds(market, "deviation below 100 %");
         int256 deviation = int256(uint256(config.maxDeviation)).divFloor(DEVIATION_STEP);
         if (deviation * DEVIATION_STEP != int256(uint256(config.maxDeviation))) {
             revert InvalidFeeds(market, "deviation in steps of 1e-12");
         }
+        bool halted = _feeds[market][0].halted;
         for (uint256 i = 0; i < count; i++) {
             uint8 decimals = IAggregatorV3(config.feeds[i]).decimals();
             if (decimals > 36) revert InvalidFeeds(market, "at most 36 decimals");
             _feeds[market][i] = Feed(
                 config.feeds[i],
                 decimals,
-                config.heartbeat,
+                uint24(config.heartbeat),
                 uint40(uint256(deviation)),
                 config.quorum,
-                uint8(count)
+                uint8(count),
+                halted
             );
         }
         emit FeedsSet(market, config);
+    }
+
+    /// @inheritdoc IPriceOracle
+    function setHalted(uint16 market, bool halted) external onlyOwner {
+        _feeds[market][0].halted = halted;
+        emit HaltSet(market, halted);
+    }
+
+    /// @inheritdoc IPriceOracle
+    function deliver(uint16 market, SignedReport[] calldata reports) external {
+        Feed[MAX_FEEDS] storage feeds = _feeds[market];
+        uint256 count = feeds[0].count;
+        for (uint256 i = 0; i < reports.length; i++) {
+            SignedReport calldata report = reports[i];
+            if (report.feed >= count) revert UnknownFeed(market, report.feed);
+            address aggregator = feeds[report.feed].aggregator;
+            // Whoever saw the report may have delivered it first, or a newer one; then the feed is as fresh already.
+            (bool answered,, uint256 updatedAt) = _latest(aggregator);
+            if (answered && report.timestamp <= updatedAt) continue;
+            try ISignedPriceFeed(aggregator).deliver(report.price, report.timestamp, report.signature) {}
+            catch (bytes memory reason) {
+                if (reason.length == 0) revert TakesNoReports(market, report.feed);
+                assembly ("memory-safe") {
+                    revert(add(reason, 32), mload(reason))
+                }
+            }
+        }
+    }
+
+    /// @inheritdoc IPriceOracle
+    function isHalted(uint16 market) external view returns (bool) {
+        return _feeds[market][0].halted;
     }
 
     /// @inheritdoc IPriceOracle
@@ -76,15 +113,15 @@ contract PriceOracle is IPriceOracle, Ownable2Step {
     function price(uint16 market) external view returns (int256, uint256) {
         Feed[MAX_FEEDS] storage feeds = _feeds[market];
         Feed memory config = feeds[0];
+        if (config.halted) revert PriceHalted(market);
         if (config.count == 0) revert NoFeeds(market);
         uint256[] memory readings = new uint256[](config.count);
 
         unchecked {
             uint256 fresh = 0;
             for (uint256 i = 0; i < config.count; i++) {
-                uint256 reading = i == 0
-                    ? _read(config.aggregator, config.decimals, config.heartbeat)
-                    : _read(feeds[i].aggregator, feeds[i].decimals, config.heartbeat);
+                Feed storage feed = feeds[i];
+                uint256 reading = _read(feed.aggregator, feed.decimals, config.heartbeat);
                 if (reading != 0) _insert(readings, fresh++, reading);
             }
             if (fresh < config.quorum) revert StalePrice(market, fresh, config.quorum);

@@ -12,8 +12,9 @@ from perpkit.model.contract import Contract, World
 from perpkit.model.liquidity_pool import LiquidityPool
 from perpkit.model.orders import Orders
 from perpkit.model.perp_lens import PerpLens
-from perpkit.model.price_oracle import PriceOracle
+from perpkit.model.price_oracle import Feed, PriceOracle
 from perpkit.model.push_feed import PriceBoard, PushFeed
+from perpkit.model.signed_price_feed import SignedPriceFeed
 from perpkit.model.test_usd import TestUSD
 from perpkit.model.types import Address
 
@@ -33,7 +34,9 @@ class LocalBackend:
         self._addresses = {} if addresses is None else addresses
         self._deployed: dict[str, Deployed] = {}
         self._contracts: dict[Address, Contract | None] = {}
-        self._feeds: dict[Address, PushFeed] = {}
+        # The board pushes to some feeds, the oracle reads all.
+        self._pushed: dict[Address, PushFeed] = {}
+        self._feeds: dict[Address, Feed] = {}
 
     @property
     def timestamp(self) -> int:
@@ -104,16 +107,22 @@ class LocalBackend:
     def _twin(self, address: Address) -> Any:
         return self._contracts[address]
 
-    def _feed(self, address: Address, owner: Address, decimals: int, description: str) -> PushFeed:
-        self._feeds[address] = PushFeed(self.world, address, owner, decimals, description)
-        return self._feeds[address]
+    def _push_feed(self, address: Address, owner: Address, decimals: int, description: str) -> PushFeed:
+        feed = PushFeed(self.world, address, owner, decimals, description)
+        self._pushed[address] = self._feeds[address] = feed
+        return feed
+
+    def _signed_feed(self, address: Address, owner: Address, decimals: int, description: str) -> SignedPriceFeed:
+        feed = self._feeds[address] = SignedPriceFeed(self.world, address, owner, decimals, description)
+        return feed
 
 
 # How each contract's constructor arguments make its twin.
 _TWINS: dict[str, Callable[..., Contract | None]] = {
     "TestUSD": lambda b, at, decimals: TestUSD(b.world, at, decimals),
-    "PushFeed": lambda b, at, owner, decimals, description: b._feed(at, owner, decimals, description),
-    "PriceBoard": lambda b, at, owner: PriceBoard(b.world, at, owner, b._feeds),
+    "PushFeed": lambda b, at, owner, decimals, description: b._push_feed(at, owner, decimals, description),
+    "SignedPriceFeed": lambda b, at, owner, decimals, description: b._signed_feed(at, owner, decimals, description),
+    "PriceBoard": lambda b, at, owner: PriceBoard(b.world, at, owner, b._pushed),
     "PriceOracle": lambda b, at, owner: PriceOracle(b.world, at, owner, b._feeds),
     "ClearinghouseExtension": lambda b, at, token, oracle, owner: None,
     "Clearinghouse": lambda b, at, token, oracle, extension, owner: Clearinghouse(

@@ -5,13 +5,14 @@ The markets, roles and amounts here are what `perpkit devnet` starts with.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 from perpkit.backend import Sandbox
 from perpkit.model.test_usd import UINT256_MAX
-from perpkit.model.types import Address, MarketParams, OracleConfig, RiskTier
+from perpkit.model.types import Address, MarketParams, OracleConfig, RiskTier, Signature, SignedReport
 
 UNIT = 10**18
 DOLLAR = 10**6
@@ -38,6 +39,9 @@ ROLES: Mapping[str, Address] = MappingProxyType(
     }
 )
 
+# Makes the publisher's signature of a feed's price, in its decimals, at a time {s}; each backend has its own way.
+SignReport = Callable[[Address, int, int], Any]
+
 
 @dataclass(frozen=True, slots=True)
 class MarketSpec:
@@ -52,6 +56,8 @@ class MarketSpec:
     feeds: int = FEEDS_PER_MARKET
     # Above the first.
     tiers: tuple[RiskTier, ...] = ()
+    # Whether signed reports bring the prices, instead of the publisher.
+    pull: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +120,11 @@ def feed_labels(spec: MarketSpec) -> tuple[str, ...]:
     return tuple(f"feed:{spec.symbol}:{i}" for i in range(spec.feeds))
 
 
-def set_up(sandbox: Sandbox, setup: MarketSetup = DEFAULT_SETUP) -> None:
+def set_up(sandbox: Sandbox, setup: MarketSetup = DEFAULT_SETUP, *, sign: SignReport | None = None) -> None:
     """Deploys everything, lists the markets with their first prices, and seeds pool, insurance and roles."""
     deploy_contracts(sandbox)
     for market, spec in enumerate(setup.markets):
-        list_market(sandbox, market, spec)
+        list_market(sandbox, market, spec, sign=sign)
     seed(sandbox, setup)
 
 
@@ -141,19 +147,31 @@ def deploy_contracts(sandbox: Sandbox, *, decimals: int = 6) -> None:
     sandbox.transact("clearinghouse", "set_orders", orders, sender=governor)
 
 
-def list_market(sandbox: Sandbox, market: int, spec: MarketSpec) -> None:
-    """One market with its feeds, which carry its first price."""
+def list_market(sandbox: Sandbox, market: int, spec: MarketSpec, *, sign: SignReport | None = None) -> None:
+    """One market with its feeds, which carry its first price; `sign` is needed when they are pulled."""
     governor = ROLES["governor"]
-    board = sandbox.deployed["board"].address
-    feeds = tuple(
-        sandbox.deploy(label, "PushFeed", board, FEED_DECIMALS, f"{spec.symbol} {i}", sender=governor)
-        for i, label in enumerate(feed_labels(spec))
-    )
+    feeds = tuple(_deploy_feed(sandbox, spec, i) for i in range(spec.feeds))
     config = OracleConfig(spec.heartbeat, spec.max_deviation, spec.quorum, feeds)
     sandbox.transact("oracle", "set_feeds", market, config, sender=governor)
     symbol = spec.symbol.encode().ljust(32, b"\0")
     sandbox.transact("clearinghouse", "list_market", symbol, spec.params, spec.tiers, sender=governor)
-    push_price(sandbox, spec, spec.price)
+    if not spec.pull:
+        push_price(sandbox, spec, spec.price)
+    elif sign is not None:
+        reports = signed_reports(sandbox, spec, spec.price, sign=sign)
+        sandbox.transact("oracle", "deliver", market, reports, sender=ROLES["publisher"])
+    else:
+        raise ValueError(f"{spec.symbol} pulls its prices, so its first one must be signed; give `sign`.")
+
+
+def _deploy_feed(sandbox: Sandbox, spec: MarketSpec, i: int) -> Address:
+    governor, label, name = ROLES["governor"], feed_labels(spec)[i], f"{spec.symbol} {i}"
+    if not spec.pull:
+        board = sandbox.deployed["board"].address
+        return sandbox.deploy(label, "PushFeed", board, FEED_DECIMALS, name, sender=governor)
+    feed = sandbox.deploy(label, "SignedPriceFeed", governor, FEED_DECIMALS, name, sender=governor)
+    sandbox.transact(label, "set_reporter", ROLES["publisher"], True, sender=governor)
+    return feed
 
 
 def seed(sandbox: Sandbox, setup: MarketSetup) -> None:
@@ -187,6 +205,20 @@ def push_prices(sandbox: Sandbox, prices: Mapping[MarketSpec, int]) -> None:
     feeds: list[Address] = []
     answers: list[int] = []
     for spec, price in prices.items():
+        if spec.pull:
+            raise ValueError(f"{spec.symbol} pulls its prices, so none can be pushed; deliver `signed_reports`.")
         feeds += [sandbox.deployed[label].address for label in feed_labels(spec)]
         answers += [feed_answer(price)] * spec.feeds
     sandbox.transact("board", "push", tuple(feeds), tuple(answers), sender=ROLES["publisher"])
+
+
+def signed_reports(sandbox: Sandbox, spec: MarketSpec, price: int, *, sign: SignReport) -> tuple[SignedReport, ...]:
+    """The publisher's report of one price {1e18}, as of now, for every feed of a market that pulls."""
+    answer, now = feed_answer(price), sandbox.timestamp
+    feeds = [sandbox.deployed[label].address for label in feed_labels(spec)]
+    return tuple(SignedReport(i, answer, now, sign(feed, answer, now)) for i, feed in enumerate(feeds))
+
+
+def sign_in_model(feed: Address, answer: int, timestamp: int) -> Signature:
+    """The publisher's signature of a price report in the model."""
+    return Signature(ROLES["publisher"], ("PriceReport", feed, answer, timestamp))

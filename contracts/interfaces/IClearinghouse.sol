@@ -2,6 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {IMarketLedger} from "./IMarketLedger.sol";
+import {IPriceOracle} from "./IPriceOracle.sol";
 
 /// @title IClearinghouse
 /// @notice The ledger of the market and every action on it.
@@ -76,6 +77,10 @@ interface IClearinghouse is IMarketLedger {
 
     /// @notice Brings a market's protocol fees to the treasury, for anyone who asks.
     function collectFees(uint16 market) external returns (uint256 amount);
+
+    /// @notice Hands signed price reports to the oracle, so that in one `multicall` they come before the action that
+    /// needs them. For anyone; reports that are not newer than what the feeds have are skipped.
+    function deliverReports(uint16 market, IPriceOracle.SignedReport[] calldata reports) external;
 
     /// @notice Does `action` as if its owner had sent it, then asks the caller `report` (unless it is empty), undoes
     /// both and reverts with `Simulated`; or reverts with the very error that `action` would raise. For `eth_call`.

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {IMarketLedger} from "./IMarketLedger.sol";
+import {IPriceOracle} from "./IPriceOracle.sol";
 
 /// @title IOrders
 /// @notice Orders that wait: for a newer price, for a price to be reached, for another order. They propose trades to the
@@ -184,6 +185,9 @@ interface IOrders {
 
     /// @notice Fills an order, for its fee.
     function execute(uint64 id) external returns (IMarketLedger.TradeResult memory);
+
+    /// @notice Hands signed prices to the oracle, so that one multicall brings the price and executes what waits for it.
+    function deliverReports(uint16 market, IPriceOracle.SignedReport[] calldata reports) external;
 
     /// @notice Moves a trailing stop's trigger after the mark, for anyone who asks.
     function ratchet(uint64 id) external;

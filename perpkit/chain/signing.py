@@ -1,4 +1,4 @@
-"""EIP-712 signatures of the market: a token's permit, and an operator that an owner approves."""
+"""EIP-712 signatures of the market: a token's permit, an operator that an owner approves, and a feed's price."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from perpkit.model.types import Address
 
 TOKEN_NAME = "Test USD"
 HOUSE_NAME = "perpkit"
+FEED_NAME = "perpkit feed"
 VERSION = "1"
 
 PERMIT = {
@@ -30,6 +31,12 @@ SET_OPERATOR = {
         {"name": "approved", "type": "bool"},
         {"name": "nonce", "type": "uint256"},
         {"name": "deadline", "type": "uint256"},
+    ]
+}
+PRICE_REPORT = {
+    "PriceReport": [
+        {"name": "price", "type": "int128"},
+        {"name": "timestamp", "type": "uint64"},
     ]
 }
 
@@ -71,6 +78,12 @@ def sign_set_operator(
     """The 65 bytes with which `owner` lets `operator` act, or no longer."""
     message = {"owner": owner, "operator": operator, "approved": approved, "nonce": nonce, "deadline": deadline}
     return _sign(key, domain(HOUSE_NAME, clearinghouse, chain_id), SET_OPERATOR, message)
+
+
+def sign_price_report(key: str, *, feed: Address, price: int, timestamp: int, chain_id: int) -> bytes:
+    """The 65 bytes with which a reporter says what `feed` is to say: `price` in its decimals, at `timestamp` {s}."""
+    message = {"price": price, "timestamp": timestamp}
+    return _sign(key, domain(FEED_NAME, feed, chain_id), PRICE_REPORT, message)
 
 
 def _sign(

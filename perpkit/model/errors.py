@@ -19,7 +19,9 @@
     │   │                           AlreadyExpiring, NothingToRatchet, InvalidOrder, InvalidExecutionFee,
     │   │                           TooManyOrders, WrongChain, StaleEpoch, NonceAlreadyUsed, EtherRejected,
     │   │                           NothingToClaim
-    │   └── OracleError             NoFeeds, StalePrice, QuorumNotMet, InvalidFeeds
+    │   ├── OracleError             NoFeeds, StalePrice, QuorumNotMet, PriceHalted, InvalidFeeds
+    │   └── BadReport               UnknownFeed, TakesNoReports, InvalidAnswer, ReportNotNewer, ReportFromFuture,
+    │                               InvalidReportSignature, UnknownReporter
     ├── TokenError                  the errors of OpenZeppelin's ERC20, ERC4626 and SafeERC20
     ├── Simulated                   not a failure: carries what a simulated action would have done
     ├── Reverted                    a contract reverted with a text, or without one
@@ -122,6 +124,10 @@ class OracleError(Refused):
 
 class OrderError(Refused):
     """An order cannot be placed, filled or cancelled as it stands."""
+
+
+class BadReport(Refused):
+    """A signed price report does not count."""
 
 
 class TokenError(PerpError):
@@ -446,11 +452,64 @@ class QuorumNotMet(OracleError):
     quorum: int
 
 
+class PriceHalted(OracleError):
+    arguments = ("market",)
+    sentence = "the price of market {market} is halted by its governor; wait until it goes on."
+    market: int
+
+
 class InvalidFeeds(OracleError):
     arguments = ("market", "reason")
     sentence = "the feeds of market {market} are not acceptable: expected {reason}."
     market: int
     reason: str
+
+
+class UnknownFeed(BadReport):
+    arguments = ("market", "feed")
+    sentence = "market {market} has no feed {feed}; count its feeds from 0 in the order of configOf."
+    market: int
+    feed: int
+
+
+class TakesNoReports(BadReport):
+    arguments = ("market", "feed")
+    sentence = "feed {feed} of market {market} takes no signed reports; its owner pushes its prices."
+    market: int
+    feed: int
+
+
+class InvalidAnswer(BadReport):
+    arguments = ("price",)
+    sentence = "a report's price must be above zero and at most the feed's MAX_ANSWER, not {price}."
+    price: int
+
+
+class ReportNotNewer(BadReport):
+    arguments = ("timestamp", "latest")
+    sentence = "the report is of time {timestamp}, and the feed has one of {latest}; deliver a newer one."
+    timestamp: int
+    latest: int
+
+
+class ReportFromFuture(BadReport):
+    arguments = ("timestamp", "present")
+    sentence = "the report is of time {timestamp}, and now it is {present}; deliver it when its time has come."
+    timestamp: int
+    present: int
+
+
+class InvalidReportSignature(BadReport):
+    sentence = "the report's signature is none; give the 65 bytes that its reporter signed."
+
+
+class UnknownReporter(BadReport):
+    arguments = ("signer",)
+    sentence = (
+        "the report was signed by {signer}, who is no reporter of this feed; deliver a reporter's, with the price and"
+        " time that were signed."
+    )
+    signer: str
 
 
 class ERC20InsufficientBalance(TokenError):

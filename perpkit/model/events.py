@@ -262,6 +262,18 @@ class FeedsSet(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class HaltSet(Event):
+    market: int
+    halted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReporterSet(Event):
+    reporter: Address
+    allowed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class AnswerUpdated(Event):
     current: int
     round_id: int

@@ -33,7 +33,7 @@ from perpkit.model.market_ledger import (
     Market,
     MarketLedger,
 )
-from perpkit.model.types import NO_STATE, ZERO_ADDRESS, Address, MarketParams, RiskTier
+from perpkit.model.types import NO_STATE, ZERO_ADDRESS, Address, MarketParams, RiskTier, SignedReport
 
 HOUR = 3600
 DAY = 24 * HOUR
@@ -164,6 +164,10 @@ class MarketRegistry(MarketLedger):
         sequence = self._next_market_sequence(m)
         self.emit(ProtocolFeesCollected(market, sequence, amount, self._vault.treasury))
         return amount
+
+    @external
+    def deliver_reports(self, market: int, reports: Sequence[SignedReport], *, sender: Address) -> None:
+        self.oracle.deliver(market, reports, sender=self.address)
 
     def _listed_market(self, market: int) -> Market:
         """A market that was listed, and not delisted since."""

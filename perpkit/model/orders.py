@@ -57,6 +57,7 @@ from perpkit.model.types import (
     Position,
     Signature,
     SignedOrder,
+    SignedReport,
     TradeResult,
     owner_of,
 )
@@ -263,6 +264,10 @@ class Orders(Contract):
 
         # EMIT
         self.emit(OrderRatcheted(id, order.account, mark, trigger))
+
+    @external
+    def deliver_reports(self, market: int, reports: Sequence[SignedReport], *, sender: Address) -> None:
+        self.clearinghouse.oracle.deliver(market, reports, sender=self.address)
 
     # CANCEL
 

@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from perpkit.model.contract import Mapping, Ownable, World, external
-from perpkit.model.errors import InvalidFeeds, NoFeeds, QuorumNotMet, StalePrice
-from perpkit.model.events import FeedsSet
+from perpkit.model.errors import (
+    InvalidFeeds,
+    NoFeeds,
+    PriceHalted,
+    QuorumNotMet,
+    StalePrice,
+    TakesNoReports,
+    UnknownFeed,
+)
+from perpkit.model.events import FeedsSet, HaltSet
 from perpkit.model.fixed_math import PRICE_MAX, UNIT, div_floor, ten_to
 from perpkit.model.push_feed import PushFeed
-from perpkit.model.types import Address, OracleConfig
+from perpkit.model.signed_price_feed import SignedPriceFeed
+from perpkit.model.types import Address, OracleConfig, SignedReport
 
 MAX_FEEDS = 9
 INT128_MAX = 2**127 - 1
+UINT24_MAX = 2**24 - 1
 UINT40_MAX = 2**40 - 1
 # What a slot has room for: deviations in steps of 1e-12.
 DEVIATION_STEP = 10**6
+# Whatever speaks as Chainlink's feeds do.
+Feed = PushFeed | SignedPriceFeed
 _NO_CONFIG = OracleConfig(0, 0, 0, ())
 
 
 class PriceOracle(Ownable):
-    def __init__(self, world: World, address: Address, owner: Address, feeds: dict[Address, PushFeed]) -> None:
+    def __init__(self, world: World, address: Address, owner: Address, feeds: dict[Address, Feed]) -> None:
         super().__init__(world, address, owner)
         self._sources: Mapping[int, OracleConfig] = Mapping(world, _NO_CONFIG)
+        self._halted: Mapping[int, bool] = Mapping(world, False)
         self._feeds = feeds
 
     @external
@@ -34,6 +49,8 @@ class PriceOracle(Ownable):
             raise InvalidFeeds(market, "quorum between 1 and all feeds")
         if config.heartbeat == 0:
             raise InvalidFeeds(market, "heartbeat above zero")
+        if config.heartbeat > UINT24_MAX:
+            raise InvalidFeeds(market, "heartbeat below 2**24 s")
         if config.max_deviation >= UNIT:
             raise InvalidFeeds(market, "deviation below 100 %")
         deviation = div_floor(config.max_deviation, DEVIATION_STEP)
@@ -44,12 +61,41 @@ class PriceOracle(Ownable):
         self._sources[market] = config
         self.emit(FeedsSet(market, config))
 
+    @external
+    def set_halted(self, market: int, halted: bool, *, sender: Address) -> None:
+        """Halts the price of `market`, or lets it go on. Owner only."""
+        self.only_owner(sender)
+        self._halted[market] = halted
+        self.emit(HaltSet(market, halted))
+
+    @external
+    def deliver(self, market: int, reports: Sequence[SignedReport], *, sender: Address) -> None:
+        """Hands each report to its feed, for anyone who has them."""
+        feeds = self._sources[market].feeds
+        for report in reports:
+            if report.feed >= len(feeds):
+                raise UnknownFeed(market, report.feed)
+            aggregator = feeds[report.feed]
+            # Whoever saw the report may have delivered it first, or a newer one; then the feed is as fresh already.
+            answered, _, updated_at = self._latest(aggregator)
+            if answered and report.timestamp <= updated_at:
+                continue
+            feed = self._feeds[aggregator]
+            if isinstance(feed, PushFeed):
+                raise TakesNoReports(market, report.feed)
+            feed.deliver(report.price, report.timestamp, report.signature, sender=self.address)
+
+    def is_halted(self, market: int) -> bool:
+        return self._halted[market]
+
     def config_of(self, market: int) -> OracleConfig:
         return self._sources[market]
 
     def price(self, market: int) -> tuple[int, int]:
         """The price of one base unit {usd/base, 1e18}, and when the oldest feed behind it was updated {s}."""
         config = self._sources[market]
+        if self._halted[market]:
+            raise PriceHalted(market)
         if not config.feeds:
             raise NoFeeds(market)
         readings = [0] * len(config.feeds)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 # A lowercase hex address, "0x" and 40 digits.
 Address = str
@@ -423,6 +424,20 @@ class Signature:
 
     signer: Address
     message: tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SignedReport:
+    """A price that a feed's reporter signed, and which of the market's feeds it is for."""
+
+    # The feed's place in `OracleConfig.feeds`, from 0 on.
+    feed: int
+    # In the feed's decimals.
+    price: int
+    # {s}
+    timestamp: int
+    # Bytes on a chain.
+    signature: Any
 
 
 NO_POSITION = Position(0, 0, 0, 0)

@@ -216,6 +216,27 @@ def test_a_struct_is_encoded_from_the_dataclass_and_from_a_tuple() -> None:
     assert encode_call(ORACLE, "set_feeds", (1, config)) == encode_call(ORACLE, "set_feeds", (1, plain(config)))
 
 
+@given(
+    st.lists(st.tuples(st.integers(0, 255), st.integers(-(2**127), 2**127 - 1), st.integers(0, 2**64 - 1), st.binary()))
+)
+def test_a_list_of_structs_with_bytes_in_them_is_encoded(reports: list[tuple[int, int, int, bytes]]) -> None:
+    """Signed reports, each as long as its signature, from dataclasses and from tuples."""
+    kinds = ["uint16", "(uint8,int128,uint64,bytes)[]"]
+    selector = load_artifact(HOUSE).function("deliver_reports").selector
+    expected = selector + encode(kinds, [3, reports])
+    assert (
+        encode_call(HOUSE, "deliver_reports", (3, tuple(types.SignedReport(*report) for report in reports))) == expected
+    )
+    assert encode_call(HOUSE, "deliver_reports", (3, reports)) == expected
+
+
+@pytest.mark.parametrize("signature", ["0x00", None, types.Signature(FEED, ())])
+def test_a_report_whose_signature_is_no_bytes_is_refused(signature: object) -> None:
+    """The model's signature says nothing on a chain."""
+    with pytest.raises(CodecError, match=r"deliver_reports cannot encode its arguments"):
+        encode_call(HOUSE, "deliver_reports", (3, (types.SignedReport(0, 1, 2, signature),)))
+
+
 def test_a_constructor_is_the_bytecode_followed_by_its_arguments() -> None:
     """What deploys a contract starts with its bytecode."""
     artifact = load_artifact(ORACLE)
@@ -275,11 +296,11 @@ def test_an_unknown_log_gives_none() -> None:
     assert decode_log(HOUSE, [], b"") is None
 
 
-@given(UINT256, RESULT, st.integers(-(2**127), 2**127 - 1), INT256)
+@given(UINT256, RESULT, st.integers(-(2**103), 2**103 - 1), INT256)
 def test_a_log_becomes_the_models_event(account: int, result: tuple[int, ...], size: int, cost: int) -> None:
     """Indexed values come from the topics, the others from the data, each into its own field."""
     event = event_named("Traded")
-    position, balances = (size, 5, cost), (-1, -2, 3, 4)
+    position, balances = (size, 5, 6, cost), (-1, -2, 3, 4)
     data = encode([p.type for p in event.inputs if not p.indexed], [9, 11, result, position, balances])
     assert decode_log(HOUSE, [event.topic0, word(3), word(account)], data) == events.Traded(
         3, account, 9, 11, types.TradeResult(*result), types.Position(*position), types.Balances(*balances)

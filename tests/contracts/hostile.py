@@ -46,12 +46,23 @@ def feed_that_says_too_little() -> bytes:
 def token_that_reenters(data: bytes) -> bytes:
     """A token of 6 decimals that answers every other call by calling its caller back with `data`, and passes on the
     caller's error."""
+    return _reenters("33", 6, data)
+
+
+def feed_that_reenters(target: Address, data: bytes) -> bytes:
+    """A feed of 8 decimals that answers every other call, `deliver` too, by calling `target` with `data`, and passes on
+    its error."""
+    return _reenters("73" + target.removeprefix("0x"), 8, data)
+
+
+def _reenters(callee: str, decimals: int, data: bytes) -> bytes:
+    """`callee` is the code that pushes whom to call."""
     head = bytes.fromhex(_DISPATCH)
-    # codecopy(0, at, length); call(gas, caller, 0, 0, length, 0, 0)
+    # codecopy(0, at, length); call(gas, callee, 0, 0, length, 0, 0)
     size = f"{len(data):04x}"
-    copy_and_call = "61" + size + "61{at}5f39" + "5f5f61" + size + "5f5f335af1"
+    copy_and_call = "61" + size + "61{at}5f39" + "5f5f61" + size + "5f5f" + callee + "5af1"
     # if it succeeded goto ok; else revert with its error
-    tail = "60{ok}57" + "3d5f5f3e3d5ffd" + "5b60015f5260205ff3" + "5b60065f5260205ff3"
+    tail = "60{ok}57" + "3d5f5f3e3d5ffd" + "5b60015f5260205ff3" + f"5b60{decimals:02x}5f5260205ff3"
     body = copy_and_call + tail
     length = len(bytes.fromhex(body.format(at="0000", ok="00")))
     start = len(head) + 3

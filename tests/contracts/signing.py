@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from roles import CHAIN_ID, House, address
 
 from perpkit.chain.keys import signer_from_role
-from perpkit.chain.signing import sign_permit, sign_set_operator
-from perpkit.model.types import Signature
+from perpkit.chain.signing import sign_permit, sign_price_report, sign_set_operator
+from perpkit.model.types import ZERO_ADDRESS, Address, Signature
 
 
+@cache
 def _key(role: str) -> str:
     return "0x" + bytes(signer_from_role(role).key).hex()
 
@@ -65,3 +67,27 @@ def operator_signature(
         deadline=deadline,
         chain_id=chain_id,
     )
+
+
+def price_report(
+    house: House,
+    feed: Address,
+    answer: int,
+    timestamp: int,
+    *,
+    signer: str = "publisher",
+    chain_id: int = CHAIN_ID,
+) -> Any:
+    """`signer`'s signature of what a feed is to say, on this or another chain."""
+    if house.sandbox.name == "model":
+        message = ("PriceReport", feed, answer, timestamp)
+        # The model knows one chain; another's message is simply another message.
+        return Signature(address(signer), message if chain_id == CHAIN_ID else (*message, chain_id))
+    return sign_price_report(_key(signer), feed=feed, price=answer, timestamp=timestamp, chain_id=chain_id)
+
+
+def torn(signature: Any) -> Any:
+    """A signature of which only a part is left."""
+    if isinstance(signature, Signature):
+        return Signature(ZERO_ADDRESS, signature.message)
+    return signature[:40]

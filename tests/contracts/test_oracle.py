@@ -7,10 +7,17 @@ from collections.abc import Sequence
 import pytest
 from expect import refuses
 from hostile import deploy_code, feed_that_burns_gas, feed_that_reverts
-from roles import ETH, HOUR, START, House, address, units
+from roles import BTC, ETH, HOUR, START, House, address, units
 
-from perpkit.model.errors import InvalidFeeds, NoFeeds, OwnableUnauthorizedAccount, QuorumNotMet, StalePrice
-from perpkit.model.events import FeedsSet
+from perpkit.model.errors import (
+    InvalidFeeds,
+    NoFeeds,
+    OwnableUnauthorizedAccount,
+    PriceHalted,
+    QuorumNotMet,
+    StalePrice,
+)
+from perpkit.model.events import FeedsSet, HaltSet
 from perpkit.model.fixed_math import PRICE_MAX
 from perpkit.model.types import Address, OracleConfig
 
@@ -86,6 +93,8 @@ def test_prices_are_the_publishers(house: House, label: str) -> None:
         (3, 0, HOUR, TWO_PER_CENT, "quorum between 1 and all feeds"),
         (3, 4, HOUR, TWO_PER_CENT, "quorum between 1 and all feeds"),
         (3, 2, 0, TWO_PER_CENT, "heartbeat above zero"),
+        (3, 2, 2**24, TWO_PER_CENT, "heartbeat below 2**24 s"),
+        (3, 2, 2**32 - 1, TWO_PER_CENT, "heartbeat below 2**24 s"),
         (3, 2, HOUR, units(1), "deviation below 100 %"),
         (3, 2, HOUR, TWO_PER_CENT + 1, "deviation in steps of 1e-12"),
     ],
@@ -128,7 +137,7 @@ def test_an_answer_that_is_no_price_does_not_count(house: House, answer: int) ->
 def test_a_feed_that_was_never_updated_does_not_count(house: House) -> None:
     """Neither without a push nor with one of time zero."""
     labels = feeds(house, 1)
-    configure(house, labels, heartbeat=2**32 - 1)
+    configure(house, labels, heartbeat=2**24 - 1)
     with refuses(house, StalePrice(NEW, 0, 1)):
         price(house)
     push(house, labels[0], 10**8, age=house.sandbox.timestamp)
@@ -291,6 +300,61 @@ def test_feeds_are_told_and_replaced(house: House) -> None:
     assert house.ask("config_of", NEW, label="oracle") == config
     push(house, labels[2], 5 * 10**8)
     assert price(house)[0] == units(5)
+
+
+# --- the halt
+
+
+@pytest.mark.parametrize("role", ["outsider", "keeper", "publisher"])
+def test_halting_is_the_governors(house: House, role: str) -> None:
+    """And so is ending it."""
+    for halted in (True, False):
+        with refuses(house, OwnableUnauthorizedAccount(address(role))):
+            house.do("set_halted", ETH, halted, by=role, label="oracle")
+
+
+def test_a_halted_market_has_no_price_until_it_goes_on(house: House) -> None:
+    """Its feeds say what they like; other markets go on."""
+    before = house.ask("price", ETH, label="oracle")
+    receipt = house.do("set_halted", ETH, True, by="governor", label="oracle")
+    assert receipt.events == (HaltSet(ETH, True),)
+    house.set_price(ETH, 4_000)
+    with refuses(house, PriceHalted(ETH)):
+        house.mark(ETH)
+    assert house.ask("is_halted", ETH, label="oracle") is True
+    assert house.ask("is_halted", BTC, label="oracle") is False
+    assert house.mark(BTC) == units(100_000)
+    receipt = house.do("set_halted", ETH, False, by="governor", label="oracle")
+    assert receipt.events == (HaltSet(ETH, False),)
+    assert house.ask("price", ETH, label="oracle") == before
+
+
+def test_new_feeds_leave_a_halt_in_force(house: House) -> None:
+    """Feeds are replaced while nothing depends on them, and only then does the price go on; the configuration is told
+    as it was given."""
+    house.do("set_halted", ETH, True, by="governor", label="oracle")
+    labels = feeds(house, 1)
+    push(house, labels[0], 4_100 * 10**8)
+    config = OracleConfig(2**24 - 1, TWO_PER_CENT, 1, (house.at(labels[0]),))
+    house.do("set_feeds", ETH, config, by="governor", label="oracle")
+    assert house.ask("config_of", ETH, label="oracle") == config
+    with refuses(house, PriceHalted(ETH)):
+        house.mark(ETH)
+    house.do("set_halted", ETH, False, by="governor", label="oracle")
+    assert house.mark(ETH) == units(4_100)
+    assert house.ask("config_of", ETH, label="oracle") == config
+
+
+def test_a_market_may_be_halted_before_it_has_feeds(house: House) -> None:
+    """The halt is said first, then what is missing."""
+    house.do("set_halted", NEW, True, by="governor", label="oracle")
+    with refuses(house, PriceHalted(NEW)):
+        price(house)
+    publish(house, [100])
+    with refuses(house, PriceHalted(NEW)):
+        price(house)
+    house.do("set_halted", NEW, False, by="governor", label="oracle")
+    assert price(house)[0] == units(100)
 
 
 # --- feeds that misbehave: on bytecode only

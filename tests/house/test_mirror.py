@@ -42,6 +42,7 @@ ONLY_SOLIDITY = {
         "delistMarket": "a stub, as above",
         "closeOut": "a stub, as above",
         "collectFees": "a stub, as above",
+        "deliverReports": "a stub, as above",
         "_extend": "the stubs' way into the extension",
     },
     "PerpLens.sol": {
@@ -63,6 +64,7 @@ ONLY_PYTHON = {
         "multicall": "OpenZeppelin's Multicall",
         "nonces": "OpenZeppelin's Nonces",
     },
+    "signed_price_feed.py": {"is_reporter": "a public mapping's getter"},
 }
 # Parameters that differ: function -> (in Solidity, in Python, why).
 OTHER_PARAMETERS: dict[str, tuple[list[str], list[str], str]] = {
@@ -85,6 +87,7 @@ TWINS = {
     "MarketDelisting.sol": "market_delisting.py",
     "PriceOracle.sol": "price_oracle.py",
     "Orders.sol": "orders.py",
+    "SignedPriceFeed.sol": "signed_price_feed.py",
     "periphery/PerpLens.sol": "perp_lens.py",
 }
 

@@ -6,10 +6,10 @@ import pytest
 from eth_account import Account
 
 from parity.keys import key_of
-from perpkit.chain.signing import sign_permit, sign_set_operator
-from perpkit.market_setup import ROLES, set_up
-from perpkit.model.errors import ERC2612InvalidSigner, InvalidSignature
-from perpkit.model.events import Approval, OperatorSet
+from perpkit.chain.signing import sign_permit, sign_price_report, sign_set_operator
+from perpkit.market_setup import FEED_DECIMALS, ROLES, set_up
+from perpkit.model.errors import ERC2612InvalidSigner, InvalidSignature, UnknownReporter
+from perpkit.model.events import AnswerUpdated, Approval, OperatorSet
 from perpkit.revm import CHAIN_ID, RevmBackend
 
 START = 1_800_000_000
@@ -71,3 +71,31 @@ def test_an_owner_approves_an_operator_by_signature(backend: RevmBackend) -> Non
     assert receipt.events == (OperatorSet(TRADER, OPERATOR, True),)
     with pytest.raises(InvalidSignature):
         backend.transact(*call, TRADER, OPERATOR, True, START, signature, sender=OUTSIDER)
+
+
+def test_a_reporters_signature_sets_a_price(backend: RevmBackend) -> None:
+    """Whoever carries it to the feed: it counts for this price, time, feed and chain only."""
+    governor, publisher = ROLES["governor"], ROLES["publisher"]
+    feed, other = (
+        backend.deploy(label, "SignedPriceFeed", governor, FEED_DECIMALS, label, sender=governor)
+        for label in ("feed:signed", "feed:other")
+    )
+    for label in ("feed:signed", "feed:other"):
+        backend.transact(label, "set_reporter", publisher, True, sender=governor)
+
+    def report(key: str, *, price: int = 7, timestamp: int = START, at: str = feed, chain_id: int = CHAIN_ID) -> bytes:
+        return sign_price_report(key, feed=at, price=price, timestamp=timestamp, chain_id=chain_id)
+
+    key, call = key_of(publisher), ("feed:signed", "deliver", 7, START)
+    with pytest.raises(UnknownReporter) as refused:
+        backend.transact(*call, report(key_of(OUTSIDER)), sender=OUTSIDER)
+    assert refused.value == UnknownReporter(OUTSIDER)
+    for altered in (
+        report(key, price=8),
+        report(key, timestamp=START - 1),
+        report(key, at=other),
+        report(key, chain_id=1),
+    ):
+        with pytest.raises(UnknownReporter):
+            backend.transact(*call, altered, sender=OUTSIDER)
+    assert backend.transact(*call, report(key), sender=OUTSIDER).events == (AnswerUpdated(7, 1, START),)
