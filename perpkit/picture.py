@@ -85,3 +85,7 @@ class Picture:
                     )
         if self.along == NAME and len(self.names) != len(self.places):
             raise ValueError(f"{self.title}: found {len(self.names)} names, expected {len(self.places)}.")
+
+    @property
+    def has_hits(self) -> bool:
+        return any(series.hits for panel in self.panels for series in panel.series)

@@ -34,7 +34,7 @@ class BankStage(Stage):
 
     def __init__(self, sandbox: Sandbox, pool: int) -> None:
         self.reserves: list[int] = []
-        self.values: list[int] = []
+        self.values: list[int | None] = []
         super().__init__(sandbox, replace(DEFAULT_SETUP, pool=pool))
 
     def tell(self, words: str) -> None:
@@ -42,7 +42,9 @@ class BankStage(Stage):
         state, mark = self.watchman.book.markets[0].state, self.prices[0]
         backed = abs(state.long_oi - state.short_oi) * mark // QUANTUM
         self.reserves.append(backed * 10 // 8)
-        self.values.append(_share_price(self.sandbox))
+        # Shares that nobody holds are worth nothing to anybody.
+        held = self.sandbox.call("pool", "total_supply")
+        self.values.append(_share_price(self.sandbox) if held else None)
 
 
 def stakes(seed: int) -> dict[str, int]:
@@ -113,14 +115,14 @@ def play(sandbox: Sandbox, *, seed: Seed = 0) -> StoryResult:
     # Roles had a million more each: the whale put it in, the provider kept it beside.
     stage.expect("who left before the rise lost nothing", whale_took > MILLION)
     stage.expect("who stayed paid for the rise", _tokens(sandbox, "provider") - MILLION < stake["provider"])
-    cash = Series("pool", tuple(step.pool for step in stage.steps))
+    cash = Series("cash", tuple(step.pool for step in stage.steps))
     reserve = Series("what must stay", tuple(stage.reserves))
     share = Series("a share", tuple(stage.values))
     picture = over_steps(
         "What is in the pool, and what nobody can take",
         "The pool sinks to its reserve and no further, until the trader has closed.",
         stage.steps,
-        Panel("Pool", MONEY, (cash, reserve)),
+        Panel("In the pool", MONEY, (cash, reserve)),
         Panel("Worth of shares that cost a million", MONEY, (share,)),
         price_panel(stage.steps),
     )

@@ -166,7 +166,8 @@ def _price_and_volume(calm: Outcome, wild: Outcome, impact: int) -> Picture:
     echoes = {name: run.echoes + run.echoes[-1:] * (places - len(run.echoes)) for name, run in runs.items()}
     return Picture(
         "The same shock with impact and without",
-        "Each echo is the price after what the one before it sold; without impact the shock stays alone.",
+        "Each echo is the price after what the one before it sold; without impact the shock stays alone. Impact in "
+        "basis points per million dollars.",
         tuple(range(places)),
         (
             Panel(
@@ -184,15 +185,15 @@ def _price_and_volume(calm: Outcome, wild: Outcome, impact: int) -> Picture:
 def _left(calm: Outcome, wild: Outcome, longs: tuple[Long, ...], impact: int) -> Picture:
     sizes = {
         "at first": [long.milli * UNIT // 1_000 for long in longs],
-        "left without impact": [line["size"] for line in calm.stage.steps[-1].accounts.values()],
-        f"left with impact {impact}": [line["size"] for line in wild.stage.steps[-1].accounts.values()],
+        "without impact": [line["size"] for line in calm.stage.steps[-1].accounts.values()],
+        f"impact {impact}": [line["size"] for line in wild.stage.steps[-1].accounts.values()],
     }
     series = tuple(Series(name, tuple(values)) for name, values in sizes.items())
     return Picture(
         "What is left of each long",
         "From the highest leverage to the lowest.",
         tuple(range(len(longs))),
-        (Panel("Position, ETH", SIZE, series, BARS),),
+        (Panel("ETH left", SIZE, series, BARS),),
         BY_NAME,
         tuple(long.leverage for long in longs),
     )

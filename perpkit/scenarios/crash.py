@@ -57,12 +57,13 @@ def play(sandbox: Sandbox) -> StoryResult:
     stage.expect("the short gains", 185_000 * DOLLAR < maker.equity < 188_000 * DOLLAR)
     stage.expect("no deficit stands", stage.steps[-1].deficit == 0)
     levels = liquidation_levels(stage.steps, {"counterparty": "45x goes", "whale": "25x goes", "trader": "10x goes"})
+    names = {"counterparty": "45x long", "whale": "25x long", "trader": "10x long", "market_maker": "5x short"}
     picture = over_steps(
         "Who goes when",
         "Each long goes at the price that was known when it was opened; the short gains what they lose.",
         stage.steps,
         price_panel(stage.steps, levels=levels),
-        size_panel(stage.steps),
-        equity_panel(stage.steps),
+        size_panel(stage.steps, names),
+        equity_panel(stage.steps, names),
     )
     return stage.end(NAME, picture)

@@ -93,13 +93,13 @@ def play(
         all(stage.view(role).equity < before[role].equity for role in gone),
     )
     stage.expect("no deficit stands", stage.steps[-1].deficit == 0)
-    names = {role: f"{multiple} goes" for role, multiple in multiples.items()} | {"outsider": f"{last}, spare margin"}
+    names = {role: f"{multiple} goes" for role, multiple in multiples.items()} | {"outsider": f"{last}, spare"}
     picture = over_steps(
         "Who goes in the wick",
         "Whose liquidation price the low passes is gone, though the price comes back.",
         stage.steps,
         price_panel(stage.steps, levels=liquidation_levels(stage.steps, names)),
-        size_panel(stage.steps),
+        size_panel(stage.steps, multiples | {"outsider": f"{last}, spare"}),
     )
     return stage.end(NAME, picture)
 

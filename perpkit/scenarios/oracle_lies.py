@@ -17,7 +17,7 @@ from perpkit.model.errors import QuorumNotMet
 from perpkit.picture import PRICE, Panel, Picture, Series
 from perpkit.scenarios.blind_stage import BlindStage
 from perpkit.scenarios.parameters import Between
-from perpkit.scenarios.pictures import equity_panel, fund_panel, over_steps
+from perpkit.scenarios.pictures import equity_panel, money_panel, over_steps
 from perpkit.scenarios.story import StoryResult
 
 NAME = "oracle_lies"
@@ -135,15 +135,15 @@ def play(
 
 def _picture(stage: FeedStage) -> Picture:
     steps = stage.steps
-    feeds = [Series(f"feed {i}", tuple(said[i] * UNIT for said in stage.said)) for i in range(3)]
+    feeds = [Series(f"feed {i + 1}", tuple(said[i] * UNIT for said in stage.said)) for i in range(3)]
     marks = tuple(step.prices["ETH-USD"] if priced else None for step, priced in zip(steps, stage.priced, strict=True))
     hits = tuple(number for number, step in enumerate(steps, 1) if step.liquidated)
     return over_steps(
         "What three feeds say, and what comes of it",
         "One lie is outvoted, two that differ leave no price at all, two that agree are the price.",
         steps,
-        Panel("Price of ETH-USD", PRICE, (*feeds, Series("price that counts", marks, hits))),
-        equity_panel(steps, ("trader", "counterparty")),
-        fund_panel(steps),
+        Panel("Price of ETH-USD", PRICE, (*feeds, Series("price", marks, hits))),
+        equity_panel(steps, {"trader": "long", "counterparty": "short"}),
+        money_panel("Insurance fund", fund=[step.insurance for step in steps]),
         stretches=stage.blind_stretches("no price"),
     )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from perpkit.picture import LANES, LINES, MONEY, PRICE, SIZE, Level, Panel, Picture, Series, Stretch
 
 if TYPE_CHECKING:
     from perpkit.scenarios.story import Step
+
+# Whom of the cast a panel shows, and what it calls them; everybody by role when there are none.
+Names = Mapping[str, str] | None
 
 
 def over_steps(
@@ -26,25 +29,24 @@ def everybody(steps: Sequence[Step]) -> Picture:
 
 
 def price_panel(steps: Sequence[Step], symbol: str = "ETH-USD", *, levels: Iterable[Level] = ()) -> Panel:
-    """One price; marked are the steps at which somebody was liquidated."""
-    hits = tuple(number for number, step in enumerate(steps, 1) if step.liquidated)
+    """One price; the steps at which somebody was liquidated are marked on the first market."""
+    marked = symbol == next(iter(steps[0].prices))
+    hits = tuple(number for number, step in enumerate(steps, 1) if step.liquidated and marked)
     values = tuple(step.prices[symbol] for step in steps)
     return Panel(f"Price of {symbol}", PRICE, (Series(symbol, values, hits),), levels=tuple(levels))
 
 
-def liquidation_levels(steps: Sequence[Step], names: dict[str, str]) -> tuple[Level, ...]:
+def liquidation_levels(steps: Sequence[Step], names: Mapping[str, str]) -> tuple[Level, ...]:
     """Liquidation prices as the first step says them; `names` are what to call whom of the cast."""
     first = steps[0].accounts
     return tuple(Level(words, first[name]["liquidation_price"]) for name, words in names.items())
 
 
-def equity_panel(
-    steps: Sequence[Step], names: Iterable[str] | None = None, *, title: str = "Equity", shown: str = LANES
-) -> Panel:
+def equity_panel(steps: Sequence[Step], names: Names = None, *, title: str = "Equity", shown: str = LANES) -> Panel:
     return Panel(title, MONEY, _columns(steps, names, "equity"), shown)
 
 
-def size_panel(steps: Sequence[Step], names: Iterable[str] | None = None, *, base: str = "ETH") -> Panel:
+def size_panel(steps: Sequence[Step], names: Names = None, *, base: str = "ETH") -> Panel:
     """What is left of each position."""
     return Panel(f"Position, {base}", SIZE, _columns(steps, names, "size"), LANES)
 
@@ -60,15 +62,15 @@ def money_panel(title: str, shown: str = LINES, **columns: Sequence[int | None])
     return Panel(title, MONEY, tuple(Series(_plain(name), tuple(values)) for name, values in columns.items()), shown)
 
 
-def _columns(steps: Sequence[Step], names: Iterable[str] | None, entry: str) -> tuple[Series, ...]:
-    chosen = list(names) if names is not None else list(steps[-1].accounts)
+def _columns(steps: Sequence[Step], names: Names, entry: str) -> tuple[Series, ...]:
+    chosen = names if names is not None else {name: _plain(name) for name in steps[-1].accounts}
     return tuple(
         Series(
-            _plain(name),
+            words,
             tuple(step.accounts[name][entry] if name in step.accounts else None for step in steps),
             tuple(number for number, step in enumerate(steps, 1) if name in step.liquidated),
         )
-        for name in chosen
+        for name, words in chosen.items()
     )
 
 

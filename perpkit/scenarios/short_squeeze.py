@@ -104,7 +104,7 @@ def play(sandbox: Sandbox, *, seed: Seed = 0) -> StoryResult:
 
 def _picture(stage: Stage, shorts: tuple[Short, ...]) -> Picture:
     steps = stage.steps
-    names = {short.role: f"{short.role.replace('_', ' ')} goes" for short in shorts}
+    names = {short.role: short.role for short in shorts}
     held = [sum(min(step.accounts[short.role]["size"], 0) for short in shorts) for step in steps]
     return over_steps(
         "The squeeze",

@@ -1,10 +1,10 @@
 """What every story is made of: roles who act, prices that move, a keeper, a ledger that is written after each step.
 
-A story is a module with NAME, IN_A_LINE and `play(sandbox, *, ...)`, which `catalogue` names. Its parameters have words
-and bounds, `Annotated[int, "what it is", Between(1, 99)]`: they become help, check and JSON. One named `seed` draws what
-may vary. It ends with `stage.end(NAME, *pictures)`: pictures are series of integers with their units (`perpkit.picture`),
-most of them read off the ledger (`scenarios.pictures`), and `--report` draws them. A story that gives none shows prices
-and everybody's equity.
+A story is a module with NAME, IN_A_LINE and `play(sandbox, *, ...)`, which `catalogue` names. Its parameters have
+words and bounds, `Annotated[int, "what it is", Between(1, 99)]`: they become help, check and JSON. One named `seed`
+draws what may vary. It ends with `stage.end(NAME, *pictures)`: pictures are series of integers with their units
+(`perpkit.picture`), most of them read off the ledger (`scenarios.pictures`), and `--report` draws them. A story that
+gives none shows prices and everybody's equity.
 """
 
 from __future__ import annotations

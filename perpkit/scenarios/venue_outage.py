@@ -19,7 +19,7 @@ from perpkit.model.market_ledger import LIQUIDATE, SETTLE, TRADE
 from perpkit.model.types import account_id
 from perpkit.picture import LINES, Stretch
 from perpkit.scenarios.parameters import BadParameter, Between
-from perpkit.scenarios.pictures import equity_panel, fund_panel, over_steps, price_panel
+from perpkit.scenarios.pictures import equity_panel, money_panel, over_steps, price_panel
 from perpkit.scenarios.story import Stage, StoryResult
 
 NAME = "venue_outage"
@@ -107,8 +107,8 @@ def play(
         "Both fall through bankruptcy in the halt; who added margin stands when the venue resumes.",
         stage.steps,
         price_panel(stage.steps),
-        equity_panel(stage.steps, ("trader", "whale"), shown=LINES),
-        fund_panel(stage.steps),
+        equity_panel(stage.steps, {"trader": "trader adds margin", "whale": "whale does not"}, shown=LINES),
+        money_panel("Insurance fund", fund=[step.insurance for step in stage.steps]),
         stretches=(Stretch("halt", 2, 2 + len(prices)),),
     )
     return stage.end(NAME, picture)
