@@ -13,13 +13,18 @@ from perpkit.scenarios.story import StoryResult
 
 @dataclass(frozen=True, slots=True)
 class Between:
-    """A whole number from `least` to `most`; stands in an annotation beside the words."""
+    """A whole number from `least` to `most`, if there is a most; stands in an annotation beside the words."""
 
     least: int
-    most: int
+    most: int | None = None
+
+    def __contains__(self, value: object) -> bool:
+        if not isinstance(value, int) or isinstance(value, bool) or value < self.least:
+            return False
+        return self.most is None or value <= self.most
 
     def __str__(self) -> str:
-        return f"{self.least:,} to {self.most:,}"
+        return f"{self.least:,} or more" if self.most is None else f"{self.least:,} to {self.most:,}"
 
 
 class BadParameter(ValueError):
@@ -35,14 +40,15 @@ class BadParameter(ValueError):
         return f"{self.name} cannot be {self.value}: expected {self.expected}."
 
 
-Seed = Annotated[int, "0 tells the story with its round numbers, any other seed draws the crowd", Between(0, 2**63)]
+Seed = Annotated[int, "0 tells the story with its round numbers, any other seed draws the crowd", Between(0)]
 
 
 def words_of(hint: Any) -> str:
-    """What an annotation says of its parameter, as a sentence with the bounds."""
-    metadata = getattr(hint, "__metadata__", ())
-    words = next((word for word in metadata if isinstance(word, str)), "").removesuffix(".")
-    bounds = next((f" [{bound}]" for bound in metadata if isinstance(bound, Between) and bound.most < 2**53), "")
+    """What an annotation says of its parameter, as a sentence with the bounds; nothing when it has no words."""
+    words = _words(hint).removesuffix(".")
+    if not words:
+        return ""
+    bounds = next((f" ({bound})" for bound in hint.__metadata__ if isinstance(bound, Between)), "")
     return f"{words[:1].upper()}{words[1:]}{bounds}."
 
 
@@ -63,11 +69,9 @@ def told(play: Callable[..., StoryResult]) -> Callable[..., StoryResult]:
 
 def _check(name: str, value: object, hint: Any) -> None:
     for bound in getattr(hint, "__metadata__", ()):
-        if isinstance(bound, Between):
-            whole = isinstance(value, int) and not isinstance(value, bool)
-            if not whole or not bound.least <= value <= bound.most:  # type: ignore[operator]
-                raise BadParameter(name, value, f"a whole number from {bound} ({_words(hint)})")
+        if isinstance(bound, Between) and value not in bound:
+            raise BadParameter(name, value, f"a whole number, {bound} ({_words(hint)})")
 
 
 def _words(hint: Any) -> str:
-    return next((word for word in hint.__metadata__ if isinstance(word, str)), "")
+    return next((word for word in getattr(hint, "__metadata__", ()) if isinstance(word, str)), "")
