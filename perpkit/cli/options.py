@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from perpkit.cli.failure import Usage
+
 
 def decimal(text: str) -> Decimal:
     """A number that a person wrote, exactly."""
@@ -18,6 +20,12 @@ def decimal(text: str) -> Decimal:
     if not value.is_finite():
         raise typer.BadParameter(f"{text!r} is not a finite number.")
     return value
+
+
+def check_folder(report: Path | None) -> None:
+    """Refuses before anything runs what no page could be written into."""
+    if report is not None and report.exists() and not report.is_dir():
+        raise Usage("--report", report, "a folder")
 
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]

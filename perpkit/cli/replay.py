@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from perpkit.candles import Candle, crash_candles, read_candles
 from perpkit.cli.as_json import print_json
 from perpkit.cli.failure import REFUSED, Usage
-from perpkit.cli.options import JsonOption
+from perpkit.cli.options import JsonOption, check_folder
 from perpkit.cli.output import print_facts, stdout
 from perpkit.devnet.sandboxes import BACKENDS, UnknownBackend, open_sandbox
 from perpkit.market_setup import DEFAULT_MARKETS, UNIT
@@ -44,8 +44,7 @@ def replay(
     if backend not in BACKENDS:
         raise UnknownBackend(backend)
     config = ReplayConfig(_candles(prices or [], seed), accounts=accounts, seed=seed)
-    if report is not None and report.exists() and not report.is_dir():
-        raise Usage("--report", report, "a folder")
+    check_folder(report)
     result = _run(config, backend, anvil)
     page = _write_report(result, report) if report else None
     if as_json:

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from perpkit.picture import Picture
 from perpkit.report.style import SIDE_COLOURS
 
 
@@ -73,6 +74,53 @@ class Report:
     digest: str
     markets: tuple[MarketSeries, ...]
     vault: VaultSeries
+
+
+@dataclass(frozen=True)
+class LedgerStep:
+    """A step of a story in words: what happened, when, at which prices, and the rows of its table."""
+
+    words: str
+    moment: str
+    prices: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    totals: tuple[tuple[str, str], ...]
+    liquidated: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class StoryPage:
+    """Everything the page of a story shows; `promises` and `laws` map each sentence to whether it held."""
+
+    title: str
+    subtitle: str
+    facts: tuple[tuple[str, str], ...]
+    pictures: tuple[Picture, ...]
+    columns: tuple[str, ...]
+    steps: tuple[LedgerStep, ...]
+    promises: Mapping[str, bool]
+    laws: Mapping[str, bool]
+    digest: str
+
+
+@dataclass(frozen=True)
+class StoryEntry:
+    """A line of the contents: a page, and how many of its promises and laws held."""
+
+    file: str
+    title: str
+    subtitle: str
+    held: int
+    promised: int
+
+
+@dataclass(frozen=True)
+class StoryContents:
+    """The page that leads to all."""
+
+    title: str
+    subtitle: str
+    entries: tuple[StoryEntry, ...]
 
 
 def _check_side(side: str) -> None:

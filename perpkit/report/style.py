@@ -15,8 +15,9 @@ COLOURS = {
     "long": "#2f78ba",
     "short": "#cd6a1a",
     "pool": "#6d7f92",
+    "other": "#8a5aa8",
 }
-INK, MUTED, RULE, LONG_COLOUR, SHORT_COLOUR, POOL_COLOUR = COLOURS.values()
+INK, MUTED, RULE, LONG_COLOUR, SHORT_COLOUR, POOL_COLOUR, OTHER_COLOUR = COLOURS.values()
 SIDE_COLOURS = {LONG: LONG_COLOUR, SHORT: SHORT_COLOUR}
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

@@ -7,11 +7,15 @@ a million at 4,000 keeps `1,000,000 / 0.8 = 1,250,000` in it.
 from __future__ import annotations
 
 from dataclasses import replace
+from random import Random
 
 from perpkit.backend import Sandbox
-from perpkit.market_setup import DEFAULT_SETUP, DOLLAR, ROLES
+from perpkit.market_setup import DEFAULT_SETUP, DOLLAR, ROLES, UNIT
 from perpkit.model.errors import PoolReserveExceeded
 from perpkit.model.test_usd import UINT256_MAX
+from perpkit.picture import MONEY, Panel, Series
+from perpkit.scenarios.parameters import Seed
+from perpkit.scenarios.pictures import over_steps, price_panel
 from perpkit.scenarios.story import Stage, StoryResult
 
 NAME = "bank_run"
@@ -19,27 +23,57 @@ IN_A_LINE = "Liquidity providers leave up to the reserve, are refused one quantu
 
 MILLION = 1_000_000 * DOLLAR
 RESERVE = 1_250_000 * DOLLAR
+# Raw {usd, 1e36} in one quantum of a token of 6 decimals.
+QUANTUM = UNIT * UNIT // DOLLAR
 # So many shares are worth about a million dollars; 12 decimals.
 SHARES = MILLION * 10**6
 
 
-def play(sandbox: Sandbox) -> StoryResult:
-    stage = Stage(sandbox, replace(DEFAULT_SETUP, pool=MILLION))
+class BankStage(Stage):
+    """A stage that notes beside the ledger what must stay in the pool, and what a share is worth. {quanta}"""
+
+    def __init__(self, sandbox: Sandbox, pool: int) -> None:
+        self.reserves: list[int] = []
+        self.values: list[int | None] = []
+        super().__init__(sandbox, replace(DEFAULT_SETUP, pool=pool))
+
+    def tell(self, words: str) -> None:
+        super().tell(words)
+        state, mark = self.watchman.book.markets[0].state, self.prices[0]
+        backed = abs(state.long_oi - state.short_oi) * mark // QUANTUM
+        self.reserves.append(backed * 10 // 8)
+        # Shares that nobody holds are worth nothing to anybody.
+        held = self.sandbox.call("pool", "total_supply")
+        self.values.append(_share_price(self.sandbox) if held else None)
+
+
+def stakes(seed: int) -> dict[str, int]:
+    """What each provider brings {quanta}. A seed draws from 700,000 to a million, so that no one can leave alone."""
+    rng = Random(seed)
+    roles = ("whale", "operator", "provider")
+    return {role: rng.randint(700_000, 1_000_000) * DOLLAR if seed else MILLION for role in roles}
+
+
+def play(sandbox: Sandbox, *, seed: Seed = 0) -> StoryResult:
+    stake = stakes(seed)
+    stage = BankStage(sandbox, stake["provider"])
     for role in ("whale", "operator"):
         stage.act(role, "approve", sandbox.deployed["pool"].address, UINT256_MAX, label="token")
-        stage.act(role, "deposit", MILLION, ROLES[role], label="pool")
+        stage.act(role, "deposit", stake[role], ROLES[role], label="pool")
     stage.deposit("trader", 100_000)
     stage.trade("trader", "ETH-USD", milli=250_000)
-    stage.tell("Three providers of a million each; a trader is long 250 ETH at 4,000, worth a million.")
+    each = f"of {', '.join(f'{amount // DOLLAR:,}' for amount in stake.values())}" if seed else "of a million each"
+    stage.tell(f"Three providers {each}; a trader is long 250 ETH at 4,000, worth a million.")
     # The fee is 0.05 % of a little more than a million; the pool's share of it 80 %, and the premium paid is its too.
-    earned = stage.pool_cash - 3 * MILLION
+    earned = stage.pool_cash - sum(stake.values())
     stage.expect("the providers have earned 400 by the fee", 400 * DOLLAR <= earned < 401 * DOLLAR)
 
     whale_first = _out(sandbox, ("whale", "operator"))
     operator_first = _out(sandbox, ("operator", "whale"))
     fair = _share_price(sandbox)
     # Each redemption is rounded down in the pool's favour, by less than a quantum.
-    stage.expect("who leaves first makes no difference to those who stay", whale_first == operator_first)
+    apart = [abs(one - other) for one, other in zip(whale_first, operator_first, strict=True)]
+    stage.expect("who leaves first makes no difference to those who stay", max(apart) <= 1)
     stage.expect("leaving takes nothing from those who stay", fair <= whale_first[-1] <= fair + 1)
 
     shares = _shares(sandbox, "whale")
@@ -80,8 +114,19 @@ def play(sandbox: Sandbox) -> StoryResult:
     stage.expect("a share was worth what it was worth before", fair < SHARES)
     # Roles had a million more each: the whale put it in, the provider kept it beside.
     stage.expect("who left before the rise lost nothing", whale_took > MILLION)
-    stage.expect("who stayed paid for the rise", _tokens(sandbox, "provider") - MILLION < MILLION)
-    return stage.end(NAME)
+    stage.expect("who stayed paid for the rise", _tokens(sandbox, "provider") - MILLION < stake["provider"])
+    cash = Series("cash", tuple(step.pool for step in stage.steps))
+    reserve = Series("what must stay", tuple(stage.reserves))
+    share = Series("a share", tuple(stage.values))
+    picture = over_steps(
+        "What is in the pool, and what nobody can take",
+        "The pool sinks to its reserve and no further, until the trader has closed.",
+        stage.steps,
+        Panel("In the pool", MONEY, (cash, reserve)),
+        Panel("Worth of shares that cost a million", MONEY, (share,)),
+        price_panel(stage.steps),
+    )
+    return stage.end(NAME, picture)
 
 
 def _out(sandbox: Sandbox, order: tuple[str, str]) -> tuple[int, ...]:

@@ -22,6 +22,7 @@ from perpkit.scenarios import (
     venue_outage,
     withdrawal_halt,
 )
+from perpkit.scenarios.parameters import told
 from perpkit.scenarios.story import StoryResult
 
 
@@ -72,5 +73,5 @@ _STORIES: tuple[Story, ...] = (
     withdrawal_halt,
 )
 SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
-    {story.NAME: Scenario(story.NAME, story.IN_A_LINE, story.play) for story in _STORIES}
+    {story.NAME: Scenario(story.NAME, story.IN_A_LINE, told(story.play)) for story in _STORIES}
 )

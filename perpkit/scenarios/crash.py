@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from perpkit.backend import Sandbox
 from perpkit.market_setup import DOLLAR, UNIT
+from perpkit.scenarios.pictures import equity_panel, liquidation_levels, over_steps, price_panel, size_panel
 from perpkit.scenarios.story import Stage, StoryResult
 
 NAME = "crash"
@@ -55,4 +56,14 @@ def play(sandbox: Sandbox) -> StoryResult:
     # 125 * (4,000 - 3,300) = 87,500 less fee and premium.
     stage.expect("the short gains", 185_000 * DOLLAR < maker.equity < 188_000 * DOLLAR)
     stage.expect("no deficit stands", stage.steps[-1].deficit == 0)
-    return stage.end(NAME)
+    levels = liquidation_levels(stage.steps, {"counterparty": "45x goes", "whale": "25x goes", "trader": "10x goes"})
+    names = {"counterparty": "45x long", "whale": "25x long", "trader": "10x long", "market_maker": "5x short"}
+    picture = over_steps(
+        "Who goes when",
+        "Each long goes at the price that was known when it was opened; the short gains what they lose.",
+        stage.steps,
+        price_panel(stage.steps, levels=levels),
+        size_panel(stage.steps, names),
+        equity_panel(stage.steps, names),
+    )
+    return stage.end(NAME, picture)

@@ -6,11 +6,14 @@ at 3,838 with 20x, 3,636 with 10x, 3,232 with 5x, 2,694 with 3x.
 
 from __future__ import annotations
 
+from random import Random
 from typing import Annotated
 
 from perpkit.backend import Sandbox
 from perpkit.market_setup import DOLLAR, UNIT
 from perpkit.model.types import AccountView
+from perpkit.scenarios.parameters import Between, Seed
+from perpkit.scenarios.pictures import liquidation_levels, over_steps, price_panel, size_panel
 from perpkit.scenarios.story import Stage, StoryResult
 
 NAME = "flash_crash"
@@ -29,16 +32,30 @@ MARGINS = {
 TOP_UP = 25_000
 
 
+def margins(seed: int) -> dict[str, int]:
+    """What each deposits {usd}. A seed draws leverages from 3x to 25x; the last always has what the trader has."""
+    if seed == 0:
+        return dict(MARGINS)
+    rng = Random(seed)
+    drawn = {role: START * MILLI // 1_000 // rng.randint(3, 25) for role in MARGINS}
+    return {**drawn, "outsider": drawn["trader"]}
+
+
 def play(
-    sandbox: Sandbox, *, wick: Annotated[int, "how far the price falls, in per cent, 1 to 99"] = 25
+    sandbox: Sandbox,
+    *,
+    wick: Annotated[int, "how far the price falls, in per cent", Between(1, 99)] = 25,
+    seed: Seed = 0,
 ) -> StoryResult:
-    wick = min(max(wick, 1), 99)
+    deposits = margins(seed)
     stage = Stage(sandbox)
-    for role, margin in MARGINS.items():
+    for role, margin in deposits.items():
         stage.deposit(role, margin)
         stage.trade(role, "ETH-USD", milli=MILLI)
     stage.act("outsider", "deposit", stage.cast["outsider"], TOP_UP * DOLLAR)
-    stage.tell("Five longs of 25 ETH at 4,000: 20x, 10x, 5x, 3x, and a 10x that adds 25,000 of spare margin.")
+    multiples = {role: f"{round(START * MILLI / 1_000 / margin)}x" for role, margin in deposits.items()}
+    *four, last = multiples.values()
+    stage.tell(f"Five longs of 25 ETH at 4,000: {', '.join(four)}, and a {last} that adds 25,000 of spare margin.")
     before = {role: stage.view(role) for role in MARGINS}
     goes_at = {role: view.positions[0].liquidation_price for role, view in before.items()}
     spare = goes_at["trader"] - goes_at["outsider"]
@@ -76,7 +93,15 @@ def play(
         all(stage.view(role).equity < before[role].equity for role in gone),
     )
     stage.expect("no deficit stands", stage.steps[-1].deficit == 0)
-    return stage.end(NAME)
+    names = {role: f"{multiple} goes" for role, multiple in multiples.items()} | {"outsider": f"{last}, spare"}
+    picture = over_steps(
+        "Who goes in the wick",
+        "Whose liquidation price the low passes is gone, though the price comes back.",
+        stage.steps,
+        price_panel(stage.steps, levels=liquidation_levels(stage.steps, names)),
+        size_panel(stage.steps, multiples | {"outsider": f"{last}, spare"}),
+    )
+    return stage.end(NAME, picture)
 
 
 def _without_funding(view: AccountView) -> int:

@@ -16,12 +16,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 from perpkit.backend import Receipt, Sandbox
 from perpkit.market_setup import DEFAULT_SETUP, DOLLAR, UNIT, MarketSetup, push_prices
 from perpkit.model.deleveraging import NOT_DELEVERAGED
 from perpkit.model.events import Liquidated, Traded
-from perpkit.model.types import LiquidationResult, TradeResult
+from perpkit.model.types import AccountView, LiquidationResult, TradeResult
+from perpkit.picture import BARS, MONEY, Panel, Picture, Series
+from perpkit.picture import NAME as BY_NAME
+from perpkit.scenarios.parameters import Between
+from perpkit.scenarios.pictures import fund_panel, over_steps, price_panel, size_panel
 from perpkit.scenarios.story import Stage, StoryResult
 
 NAME = "insurance_drained_adl"
@@ -47,6 +52,10 @@ LOSERS: Mapping[str, Loser] = {
     "counterparty": Loser(50_000, 25_000, 3_440),  # 8x
     "outsider": Loser(100_000, 80_000, 3_100),  # 5x
 }
+
+
+WINNERS = ("operator", "market_maker", "whale")
+SHORTS = ("10x", "5x early", "5x late")
 
 
 def small_fund(insurance: int) -> MarketSetup:
@@ -77,8 +86,11 @@ def insurance(stage: Stage) -> int:
     return stage.watchman.book.vault.insurance
 
 
-def play(sandbox: Sandbox, *, fund: int = 6_000) -> StoryResult:
-    """`fund` is what the insurance fund starts with, in dollars, above zero. The promises are those of the default."""
+def play(
+    sandbox: Sandbox,
+    *,
+    fund: Annotated[int, "what the insurance fund starts with, in dollars", Between(1, 1_000_000)] = 6_000,
+) -> StoryResult:
     stage = Stage(sandbox, small_fund(fund))
     opened: dict[str, TradeResult] = {}
     for role, loser in LOSERS.items():
@@ -116,17 +128,30 @@ def play(sandbox: Sandbox, *, fund: int = 6_000) -> StoryResult:
             stage.deposit("whale", 41_280)
             stage.trade("whale", SYMBOL, milli=-60_000)  # 60 * 3,440 / 41,280 = 5x
             stage.tell("The whale sells 60 ETH at 3,440 with 5x: late.")
-    stage.expect("the fund is empty", insurance(stage) == 0)
-    stage.expect("a deficit stands", stage.steps[-1].deficit == deficit > 0)
+    winners = {role: stage.view(role) for role in WINNERS}
     if deficit:
-        _deleverage(stage, deficit, first)
-    return stage.end(NAME)
+        stage.expect("the fund is empty", insurance(stage) == 0)
+        stage.expect("a deficit stands", stage.steps[-1].deficit == deficit > 0)
+        haircuts = _deleverage(stage, winners, deficit, first)
+    else:
+        haircuts = _spare(stage, winners)
+    return stage.end(NAME, _fund_picture(stage), _winners_picture(winners, haircuts))
 
 
-def _deleverage(stage: Stage, deficit: int, first: TradeResult) -> None:
-    """The keeper takes the deficit from the winners."""
-    winners = ("operator", "market_maker", "whale")
-    before = {role: stage.view(role) for role in winners}
+def _spare(stage: Stage, before: Mapping[str, AccountView]) -> Mapping[str, int]:
+    """The fund was large enough: the keeper has nothing to do."""
+    report = stage.keeper.step()
+    stage.watch()
+    stage.tell(f"The fund has paid for all, and has {insurance(stage) // DOLLAR:,} left. Winners keep what they won.")
+    stage.expect("a fund that is large enough leaves no deficit", stage.steps[-1].deficit == 0)
+    stage.expect("nobody is deleveraged", not report.deleveragings)
+    stage.expect("the winners are untouched", {role: stage.view(role) for role in WINNERS} == before)
+    return dict.fromkeys(WINNERS, 0)
+
+
+def _deleverage(stage: Stage, before: Mapping[str, AccountView], deficit: int, first: TradeResult) -> Mapping[str, int]:
+    """The keeper takes the deficit from the winners. What each gives up {quanta}."""
+    winners = WINNERS
     scores = [before[role].positions[0].adl_score for role in winners]
     stage.expect("the scores rank 10x, 5x, and 5x late", scores[0] > scores[1] > scores[2] > 0)
 
@@ -136,16 +161,21 @@ def _deleverage(stage: Stage, deficit: int, first: TradeResult) -> None:
     results = {event.account: event.result for event in report.deleveragings}
     first_result, second_result = (results.get(stage.cast[role], NOT_DELEVERAGED) for role in winners[:2])
     order = [event.account for event in report.deleveragings]
-    stage.expect("winners go in the order of their scores", order == [stage.cast[role] for role in winners[:2]])
     # The 10x short gives all of its profit: 8 * (4,000 - 3,100) = 7,200 and the premium it sold at.
     profit = -first.delta * (first.fill - stage.prices[0]) // QUANTUM
-    stage.expect("the first gives its whole profit", first_result.haircut == profit and not after["operator"].positions)
-    # It keeps what it came with less the fee: 3,200 - 6.40.
-    stage.expect("and keeps its margin less the fee", after["operator"].equity == 3_200 * DOLLAR - first.fee)
-    # The second gives the rest only.
-    stage.expect("the second gives the rest", second_result.haircut == deficit - profit > 0)
-    left, held = after["market_maker"].positions[0].size, before["market_maker"].positions[0].size
-    stage.expect("it is closed in part", left == held + second_result.closed and left < 0)
+    going = winners[:2] if deficit > profit else winners[:1]
+    stage.expect("winners go in the order of their scores", order == [stage.cast[role] for role in going])
+    if deficit > profit:
+        gone = first_result.haircut == profit and not after["operator"].positions
+        stage.expect("the first gives its whole profit", gone)
+        # It keeps what it came with less the fee: 3,200 - 6.40.
+        stage.expect("and keeps its margin less the fee", after["operator"].equity == 3_200 * DOLLAR - first.fee)
+        # The second gives the rest only.
+        stage.expect("the second gives the rest", second_result.haircut == deficit - profit > 0)
+        left, held = after["market_maker"].positions[0].size, before["market_maker"].positions[0].size
+        stage.expect("it is closed in part", left == held + second_result.closed and left < 0)
+    else:
+        stage.expect("the first gives it alone", (first_result.haircut, second_result.haircut) == (deficit, 0))
     haircuts = {"operator": first_result.haircut, "market_maker": second_result.haircut, "whale": 0}
     stage.expect("the haircuts sum up to the deficit", sum(haircuts.values()) == deficit)
     stage.expect(
@@ -158,3 +188,32 @@ def _deleverage(stage: Stage, deficit: int, first: TradeResult) -> None:
         f"{second_result.haircut // DOLLAR:,}, the late 5x nothing."
     )
     stage.expect("no deficit stands", stage.steps[-1].deficit == 0)
+    return haircuts
+
+
+def _fund_picture(stage: Stage) -> Picture:
+    return over_steps(
+        "The fund empties, a deficit stands, winners pay it",
+        "Each jump takes one long along; what the fund has not got is a deficit until the shorts are deleveraged.",
+        stage.steps,
+        price_panel(stage.steps),
+        fund_panel(stage.steps),
+        size_panel(stage.steps),
+    )
+
+
+def _winners_picture(before: Mapping[str, AccountView], haircuts: Mapping[str, int]) -> Picture:
+    # Funding is off, so that all unrealised profit is the price's.
+    positions = [before[role].positions[0] for role in WINNERS]
+    profit = Series("profit", tuple(position.unrealized_pnl for position in positions))
+    taken = Series("given up", tuple(haircuts[role] for role in WINNERS))
+    hundredths = [position.adl_score * 100 // UNIT for position in positions]
+    names = [f"{words}, score {s // 100}.{s % 100:02}" for words, s in zip(SHORTS, hundredths, strict=True)]
+    return Picture(
+        "Who pays, in order of score",
+        "The highest score gives first, up to its profit; the last has nothing to give any more.",
+        tuple(range(len(WINNERS))),
+        (Panel("Profit of each short", MONEY, (profit, taken), BARS),),
+        BY_NAME,
+        tuple(names),
+    )

@@ -11,11 +11,15 @@ Funding is switched off here, so that margin alone moves.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 from perpkit.backend import Receipt, Sandbox
 from perpkit.market_setup import DEFAULT_SETUP, DOLLAR, UNIT, MarketSetup
 from perpkit.model.events import Traded
 from perpkit.model.types import TradeResult
+from perpkit.picture import Picture
+from perpkit.scenarios.parameters import BadParameter, Between
+from perpkit.scenarios.pictures import money_panel, over_steps, price_panel
 from perpkit.scenarios.story import Stage, StoryResult
 
 NAME = "isolated_vs_cross"
@@ -38,6 +42,40 @@ class Bet:
         """At a price in dollars, before the fee."""
         return self.size * (price * UNIT - self.fill) // QUANTUM
 
+    def worth(self, price: int) -> int:
+        return self.size * price * UNIT // QUANTUM
+
+    def loss(self, before: int, price: int) -> int:
+        """What a fall takes, negative."""
+        return self.size * (price - before) * UNIT // QUANTUM
+
+
+@dataclass(frozen=True, slots=True)
+class Purse:
+    """What each has while ETH costs what was paid for it {quanta}; `sol` is what the SOL of cross is worth."""
+
+    isolated: int
+    cross: int
+    eth: Bet
+    cross_eth: Bet
+    sol: int
+
+    def loses_isolated_only(self, price: int) -> bool:
+        gone = self.isolated + self.eth.profit(price) < 0
+        return gone and self.cross + self.cross_eth.profit(price) > self._required(price)
+
+    def sells_all_sol(self, price: int) -> bool:
+        """SOL requires the most, 2.5 %; closing restores 4.5 %, all of it is needed, and what is left holds ETH."""
+        equity, eth = self.cross + self.cross_eth.profit(price), self.cross_eth.worth(price)
+        most = self.sol * 25 > eth * 10
+        needed = (2 * self._required(price) - equity) * 1_000 >= self.sol * 45
+        left = equity - self.sol * 5 // 1_000 - 1
+        return most and needed and equity < self._required(price) and left * 100 > eth
+
+    def _required(self, price: int) -> int:
+        """Maintenance margin: 1 % of ETH and 2.5 % of SOL."""
+        return (self.cross_eth.worth(price) * 10 + self.sol * 25) // 1_000
+
 
 def without_funding() -> MarketSetup:
     markets = tuple(replace(s, params=replace(s.params, max_funding_rate=0)) for s in DEFAULT_SETUP.markets)
@@ -57,16 +95,15 @@ def bet(receipt: Receipt) -> Bet:
 def play(
     sandbox: Sandbox,
     *,
-    margin: int = 2_000,
-    eth_milli: int = 5_000,
-    sol_milli: int = 50_000,
-    sol_price: int = 210,
-    first_fall: int = 3_600,
-    second_fall: int = 3_150,
-    bottom: int = 3_000,
+    margin: Annotated[int, "what each bet gets, in dollars", Between(100, 400_000)] = 2_000,
+    eth_milli: Annotated[int, "thousandths of an ETH", Between(100, 500_000)] = 5_000,
+    sol_milli: Annotated[int, "thousandths of a SOL", Between(1_000, 10_000_000)] = 50_000,
+    sol_price: Annotated[int, "to which SOL rises, in dollars", Between(201, 300)] = 210,
+    first_fall: Annotated[int, "to which ETH falls first, in dollars", Between(1, 3_999)] = 3_600,
+    second_fall: Annotated[int, "to which it falls after it returned, in dollars", Between(1, 3_999)] = 3_150,
+    bottom: Annotated[int, "to which it falls at last, in dollars", Between(1, 3_999)] = 3_000,
 ) -> StoryResult:
-    """`margin` is what each bet gets, in dollars; sizes in thousandths; prices in dollars. The promises are those of
-    the defaults: ETH 10x and SOL 5x."""
+    """Each bet is 10x in ETH and 5x in SOL by default; other numbers have to tell the same story, or are refused."""
     stage = Stage(sandbox, without_funding())
     start = stage.prices[stage.symbols["ETH-USD"]] // UNIT
     stage.deposit("trader", margin)
@@ -79,6 +116,12 @@ def play(
     sol = bet(stage.trade("trader", "SOL-USD", milli=sol_milli, sub=1))
     cross_sol = bet(stage.trade("counterparty", "SOL-USD", milli=sol_milli))
     stage.expect("both made the same bets", (eth.size, sol.size) == (cross_eth.size, cross_sol.size))
+    # 4,000 - 10.000075 - 5.000019 + 50 * 9.99925: what cross has while ETH stands where it was bought.
+    money = 2 * margin * DOLLAR - cross_eth.fee - cross_sol.fee + cross_sol.profit(sol_price)
+    penalty = -(-cross_sol.size * sol_price * UNIT * 5 // (1_000 * QUANTUM))
+    saved = money + cross_eth.profit(second_fall) - penalty
+    purse = Purse(margin * DOLLAR - eth.fee, money, eth, cross_eth, cross_sol.size * sol_price * UNIT // QUANTUM)
+    _check_falls(purse, saved, first_fall, second_fall, bottom)
     stage.tell(
         f"Each is long ETH and SOL with {2 * margin:,} in all: one in two accounts of {margin:,}, one in a single one."
     )
@@ -98,7 +141,6 @@ def play(
     stage.expect("the fund covers the rest", gone[0].result.bad_debt == gone[0].result.covered == short_of > 0)
     stage.expect("the isolated SOL long does not notice", stage.view(ISOLATED_SOL).equity == safe)
     # 4,000 - 10.000075 - 5.000019 - 5 * 400.03 + 50 * 9.99925 = 2,484.812406; 180 + 262.50 are required.
-    money = 2 * margin * DOLLAR - cross_eth.fee - cross_sol.fee + cross_sol.profit(sol_price)
     stage.expect("cross lives from SOL", stage.view(CROSS).equity == money + cross_eth.profit(first_fall))
     stage.expect("cross keeps both positions", len(stage.view(CROSS).positions) == 2)
     stage.tell(
@@ -121,8 +163,6 @@ def play(
     # (840 - 234.81) / (210 * (5 % - 0.5 %)) = 64 > 50. Penalty 10,500 * 0.5 % = 52.50; 182.31 >= 157.50 stand.
     sold = [(event.account, event.market) for event in report.liquidations]
     stage.expect("the good position is sold for the bad one", sold == [(stage.cast[CROSS], stage.symbols["SOL-USD"])])
-    penalty = -(-cross_sol.size * sol_price * UNIT * 5 // (1_000 * QUANTUM))
-    saved = money + cross_eth.profit(second_fall) - penalty
     stage.expect("what is left holds the ETH long", stage.view(CROSS).equity == saved > 0)
     stage.tell(
         f"ETH falls to {second_fall:,}: the cross account's SOL is liquidated, though it was in profit. "
@@ -142,4 +182,40 @@ def play(
         "ends here, isolated was the better choice."
     )
     stage.expect("no deficit stands", stage.steps[-1].deficit == 0)
-    return stage.end(NAME)
+    return stage.end(NAME, _picture(stage))
+
+
+def _check_falls(purse: Purse, saved: int, first_fall: int, second_fall: int, bottom: int) -> None:
+    """Whether the falls tell this story; `saved` is what holds the ETH long after the second."""
+    fits = [price for price in range(1, 4_000) if purse.loses_isolated_only(price)]
+    if first_fall not in fits:
+        raise BadParameter("first_fall", first_fall, _bounds(fits, "the isolated margin is gone and cross stands"))
+    fits = [price for price in range(1, 4_000) if purse.sells_all_sol(price)]
+    if second_fall not in fits:
+        raise BadParameter("second_fall", second_fall, _bounds(fits, "cross sells all of its SOL and keeps its ETH"))
+    fits = [price for price in range(1, second_fall) if saved + purse.cross_eth.loss(second_fall, price) < 0]
+    if bottom not in fits:
+        raise BadParameter("bottom", bottom, _bounds(fits, "cross has lost all"))
+
+
+def _bounds(fits: list[int], where: str) -> str:
+    if not fits:
+        return f"other margins or sizes with it, as at no price {where}"
+    return f"{fits[0]:,} to {fits[-1]:,} dollars, where {where}"
+
+
+def _picture(stage: Stage) -> Picture:
+    steps = stage.steps
+    equities = [{name: line["equity"] for name, line in step.accounts.items()} for step in steps]
+    return over_steps(
+        "The same bets in two accounts and in one",
+        "Isolated loses one margin at the first fall and keeps the rest; cross lives on, and loses all at the end.",
+        steps,
+        price_panel(steps),
+        price_panel(steps, "SOL-USD"),
+        money_panel(
+            "Equity",
+            isolated=[line[ISOLATED] + line[ISOLATED_SOL] for line in equities],
+            cross=[line[CROSS] for line in equities],
+        ),
+    )

@@ -8,12 +8,17 @@ the market, and the last act shows what that costs and whom.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from perpkit.backend import Sandbox
 from perpkit.keeper.keeper import KeeperReport
 from perpkit.market_setup import DOLLAR, ROLES, UNIT, feed_answer, feed_labels
 from perpkit.model.errors import QuorumNotMet
+from perpkit.picture import PRICE, Panel, Picture, Series
 from perpkit.scenarios.blind_stage import BlindStage
-from perpkit.scenarios.story import Stage, StoryResult
+from perpkit.scenarios.parameters import Between
+from perpkit.scenarios.pictures import equity_panel, money_panel, over_steps
+from perpkit.scenarios.story import StoryResult
 
 NAME = "oracle_lies"
 IN_A_LINE = "One lying feed of three is outvoted, two that differ stop the market, two that agree rob it."
@@ -21,10 +26,24 @@ IN_A_LINE = "One lying feed of three is outvoted, two that differ stop the marke
 ETH = 0
 
 
-def publish(stage: Stage, answers: tuple[int, int, int], *, mark: int | None) -> KeeperReport:
+class FeedStage(BlindStage):
+    """A stage that notes beside the ledger what each feed of ETH says."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.answers: tuple[int, ...] = (4_000, 4_000, 4_000)
+        self.said: list[tuple[int, ...]] = []
+        super().__init__(sandbox)
+
+    def tell(self, words: str) -> None:
+        super().tell(words)
+        self.said.append(self.answers)
+
+
+def publish(stage: FeedStage, answers: tuple[int, int, int], *, mark: int | None) -> KeeperReport:
     """Each feed of ETH says its own price {usd}, a minute later, and the keeper answers. `mark` is what comes of it."""
     if mark is not None:
         stage.prices[ETH] = mark * UNIT
+    stage.answers = answers
     stage.sandbox.set_time(stage.sandbox.timestamp + 60)
     feeds = tuple(stage.sandbox.deployed[label].address for label in feed_labels(stage.setup.markets[ETH]))
     prices = tuple(feed_answer(answer * UNIT) for answer in answers)
@@ -35,9 +54,12 @@ def publish(stage: Stage, answers: tuple[int, int, int], *, mark: int | None) ->
     return report
 
 
-def play(sandbox: Sandbox, *, lie: int = 2_000) -> StoryResult:
-    """`lie` {usd} is the false price, below 3,750 so that it bankrupts the long."""
-    stage = BlindStage(sandbox)
+def play(
+    sandbox: Sandbox,
+    *,
+    lie: Annotated[int, "the false price in dollars, low enough to bankrupt the long", Between(1, 3_750)] = 2_000,
+) -> StoryResult:
+    stage = FeedStage(sandbox)
     # Both fill at 4,000 * (1 + 5e-6) = 4,000.02; fees are 5 bp and 2 bp of 40,000.2: 20.0001 and 8.00004.
     trader = stage.deposit("trader", 2_000)
     stage.trade("trader", "ETH-USD", milli=10_000)
@@ -108,4 +130,20 @@ def play(sandbox: Sandbox, *, lie: int = 2_000) -> StoryResult:
     pool = 20_000_000 * DOLLAR - (40_000_200_000 - bought) + (40_000_200_000 - 10 * lie * DOLLAR)
     pool += 16_000_080 + 6_400_032 + fee - 2 * (fee // 10)
     stage.expect("the pool has what the books say", stage.steps[-1].pool == pool)
-    return stage.end(NAME)
+    return stage.end(NAME, _picture(stage))
+
+
+def _picture(stage: FeedStage) -> Picture:
+    steps = stage.steps
+    feeds = [Series(f"feed {i + 1}", tuple(said[i] * UNIT for said in stage.said)) for i in range(3)]
+    marks = tuple(step.prices["ETH-USD"] if priced else None for step, priced in zip(steps, stage.priced, strict=True))
+    hits = tuple(number for number, step in enumerate(steps, 1) if step.liquidated)
+    return over_steps(
+        "What three feeds say, and what comes of it",
+        "One lie is outvoted, two that differ leave no price at all, two that agree are the price.",
+        steps,
+        Panel("Price of ETH-USD", PRICE, (*feeds, Series("price", marks, hits))),
+        equity_panel(steps, {"trader": "long", "counterparty": "short"}),
+        money_panel("Insurance fund", fund=[step.insurance for step in steps]),
+        stretches=stage.blind_stretches("no price"),
+    )

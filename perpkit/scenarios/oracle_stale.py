@@ -8,10 +8,15 @@ at once.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from perpkit.backend import Sandbox
 from perpkit.market_setup import DOLLAR, ROLES, UNIT
 from perpkit.model.errors import StalePrice
+from perpkit.picture import PRICE, SECONDS, Level, Panel, Picture, Series
 from perpkit.scenarios.blind_stage import BlindStage
+from perpkit.scenarios.parameters import Between
+from perpkit.scenarios.pictures import equity_panel, over_steps
 from perpkit.scenarios.story import ANY_PRICE, StoryResult
 
 NAME = "oracle_stale"
@@ -20,8 +25,14 @@ IN_A_LINE = "No price for over an hour: positions stand still, free money does n
 ETH = 0
 
 
-def play(sandbox: Sandbox, *, price: int = 3_810, silence: int = 3_601) -> StoryResult:
-    """`price` {usd} is the one that returns, at most 3,820, `silence` {s} how long none came, above 3,600."""
+def play(
+    sandbox: Sandbox,
+    *,
+    price: Annotated[
+        int, "the price in dollars that returns, low enough to liquidate the long", Between(1, 3_820)
+    ] = 3_810,
+    silence: Annotated[int, "how many seconds no price comes, above the heartbeat", Between(3_601, 2_592_000)] = 3_601,
+) -> StoryResult:
     stage = BlindStage(sandbox)
     stage.price("ETH-USD", 4_000)
     published = sandbox.timestamp
@@ -78,4 +89,24 @@ def play(sandbox: Sandbox, *, price: int = 3_810, silence: int = 3_601) -> Story
     # 10,000 - 8.00004 + 10 * (4,000.02 - price)
     short = 49_992_199_960 - 10 * price * DOLLAR
     stage.expect("the short gained all the same", stage.view("counterparty").equity == short)
-    return stage.end(NAME)
+    return stage.end(NAME, _picture(stage))
+
+
+def _picture(stage: BlindStage) -> Picture:
+    """Each silence is measured from the step before it: that one was told at a price of its own second."""
+    steps, heartbeat = stage.steps, stage.setup.markets[ETH].heartbeat
+    hits = tuple(number for number, step in enumerate(steps, 1) if step.liquidated)
+    prices = tuple(step.prices["ETH-USD"] if priced else None for step, priced in zip(steps, stage.priced, strict=True))
+    published, ages = steps[0].seconds, []
+    for step, priced in zip(steps, stage.priced, strict=True):
+        published = step.seconds if priced else published
+        ages.append(step.seconds - published)
+    return over_steps(
+        "How old the price is, and who waits for it",
+        "Once it is older than the heartbeat there is no price; when one returns the long goes at once.",
+        steps,
+        Panel("Price of ETH-USD", PRICE, (Series("ETH-USD", prices, hits),)),
+        Panel("Age of the price", SECONDS, (Series("age", tuple(ages)),), levels=(Level("heartbeat", heartbeat),)),
+        equity_panel(steps),
+        stretches=stage.blind_stretches("no price"),
+    )

@@ -1,17 +1,27 @@
-"""What every story is made of: roles who act, prices that move, a keeper, a ledger that is written after each step."""
+"""What every story is made of: roles who act, prices that move, a keeper, a ledger that is written after each step.
+
+A story is a module with NAME, IN_A_LINE and `play(sandbox, *, ...)`, which `catalogue` names. Its parameters have
+words and bounds, `Annotated[int, "what it is", Between(1, 99)]`: they become help, check and JSON. One named `seed`
+draws what may vary. It ends with `stage.end(NAME, *pictures)`: pictures are series of integers with their units
+(`perpkit.picture`), most of them read off the ledger (`scenarios.pictures`), and `--report` draws them. A story that
+gives none shows prices and everybody's equity.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from perpkit.backend import Receipt, Sandbox
 from perpkit.keeper.keeper import Keeper, KeeperReport
 from perpkit.market_setup import DEFAULT_SETUP, DOLLAR, FEED_TICK, ROLES, UNIT, MarketSetup, push_prices, set_up
 from perpkit.model.errors import PerpError
+from perpkit.model.events import Liquidated
 from perpkit.model.laws import Moment, Watchman
 from perpkit.model.types import AccountView, account_id
+from perpkit.picture import Picture
+from perpkit.scenarios.pictures import everybody
 from perpkit.state import digest, read_state
 
 STORY_START = 1_700_000_000
@@ -20,14 +30,19 @@ ANY_PRICE = 2**255 - 1
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One line of the ledger: what happened, and how everybody stands. Money in quanta, prices 1e18."""
+    """One line of the ledger: what happened, and how everybody stands. Money in quanta, prices 1e18.
+
+    `seconds` have passed since the story began; `liquidated` are those of the cast who were since the step before.
+    """
 
     words: str
+    seconds: int
     prices: Mapping[str, int]
     accounts: Mapping[str, Mapping[str, int]]
     insurance: int
     pool: int
     deficit: int
+    liquidated: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +55,8 @@ class StoryResult:
     laws: Mapping[str, bool]
     expected: Mapping[str, bool]
     steps: tuple[Step, ...]
+    pictures: tuple[Picture, ...]
+    parameters: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def holds(self) -> bool:
@@ -55,12 +72,14 @@ class Stage:
         self.steps: list[Step] = []
         self.expected: dict[str, bool] = {}
         self._cursor = 0
+        self._liquidated: set[int] = set()
         set_up(self.sandbox, self.setup)
         self.symbols = {spec.symbol: market for market, spec in enumerate(self.setup.markets)}
         self.prices = {market: spec.price for market, spec in enumerate(self.setup.markets)}
         self.keeper = Keeper(self.sandbox, ROLES["keeper"])
         self.watchman = Watchman(quantum=self.keeper.book.quantum)
         self.cast: dict[str, int] = {}
+        self._start = self.sandbox.timestamp
         self.watch()
 
     def deposit(self, role: str, dollars: int, *, sub: int = 0) -> int:
@@ -145,24 +164,31 @@ class Stage:
         deficit = sum(m.state.long_deficit + m.state.short_deficit for m in book.markets.values())
         prices = {symbol: self.prices[market] for symbol, market in self.symbols.items()}
         accounts = {name: self._line(name) for name in self.cast}
-        self.steps.append(Step(words, prices, accounts, book.vault.insurance, book.vault.pool, deficit))
+        liquidated = tuple(name for name, account in self.cast.items() if account in self._liquidated)
+        self._liquidated.clear()
+        vault, seconds = book.vault, self.sandbox.timestamp - self._start
+        self.steps.append(Step(words, seconds, prices, accounts, vault.insurance, vault.pool, deficit, liquidated))
 
     def expect(self, sentence: str, holds: bool) -> None:
         """Something that the story promises."""
         self.expected[sentence] = holds
 
-    def end(self, name: str) -> StoryResult:
+    def end(self, name: str, *pictures: Picture) -> StoryResult:
+        """The whole story; without pictures of its own it gets the one of everybody."""
         owners = list(ROLES.values())
         accounts = set(self.watchman.book.accounts) | {account_id(owner) for owner in owners}
         state = read_state(self.sandbox, accounts=accounts, owners=owners)
         laws = self.watchman.laws
-        return StoryResult(name, self.sandbox.name, digest(state), laws, self.expected, tuple(self.steps))
+        shown = pictures or (everybody(self.steps),)
+        return StoryResult(name, self.sandbox.name, digest(state), laws, self.expected, tuple(self.steps), shown)
 
     def watch(self) -> None:
         """Takes in what was said since the last look."""
         events, self._cursor = self.sandbox.events_since(self._cursor)
         for timestamp, event in events:
             self.watchman.observe(event, timestamp, self.prices)
+            if isinstance(event, Liquidated):
+                self._liquidated.add(event.account)
 
     def _line(self, name: str) -> Mapping[str, int]:
         view = self.view(name)

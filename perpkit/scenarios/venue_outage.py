@@ -8,6 +8,8 @@ have no grace after a halt: deposits are open during it, and that is the time to
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from perpkit.backend import Sandbox
 from perpkit.keeper.keeper import Keeper
 from perpkit.market_setup import DOLLAR, ROLES, UNIT, push_prices
@@ -15,6 +17,9 @@ from perpkit.model.errors import MarketActionPaused
 from perpkit.model.events import Liquidated
 from perpkit.model.market_ledger import LIQUIDATE, SETTLE, TRADE
 from perpkit.model.types import account_id
+from perpkit.picture import LINES, Stretch
+from perpkit.scenarios.parameters import BadParameter, Between
+from perpkit.scenarios.pictures import equity_panel, money_panel, over_steps, price_panel
 from perpkit.scenarios.story import Stage, StoryResult
 
 NAME = "venue_outage"
@@ -24,10 +29,17 @@ ETH = 0
 
 
 def play(
-    sandbox: Sandbox, *, top_up: int = 1_000, prices: tuple[int, ...] = (3_900, 3_830, 3_790, 3_750)
+    sandbox: Sandbox,
+    *,
+    top_up: Annotated[int, "what the trader adds after the first price, in dollars", Between(100, 500_000)] = 1_000,
+    prices: Annotated[tuple[int, ...], "in dollars, a minute apart"] = (3_900, 3_830, 3_790, 3_750),
 ) -> StoryResult:
-    """`prices` {usd} come a minute apart and end below 3,802.02, where who does not top up is bankrupt; `top_up` {usd}
-    is deposited after the first."""
+    if prices[-1] > 3_802:
+        raise BadParameter("prices", prices, "an end at most at 3,802, where who does not top up is bankrupt")
+    # 38,020.20 was paid for 10 ETH more than deposited; 1 % of 10 * the last price is maintenance margin.
+    least = 38_021 - 10 * prices[-1] + prices[-1] // 10 + 1
+    if top_up < least:
+        raise BadParameter("top_up", top_up, f"at least {least:,} dollars, so that the trader survives {prices[-1]:,}")
     stage = Stage(sandbox)
     # Always from a skew of 0 to 10 and back: all fill at 4,000.02; 20.0001 is each long's fee, 8.00004 each short's.
     careful, careless = stage.deposit("trader", 2_000), stage.deposit("whale", 2_000)
@@ -90,7 +102,16 @@ def play(
     stage.act("trader", "withdraw", careful, left, ROLES["trader"])
     stage.tell("The trader closes and withdraws everything.")
     stage.expect("no deficit stands", stage.steps[-1].deficit == 0)
-    return stage.end(NAME)
+    picture = over_steps(
+        "A fall while the venue is shut",
+        "Both fall through bankruptcy in the halt; who added margin stands when the venue resumes.",
+        stage.steps,
+        price_panel(stage.steps),
+        equity_panel(stage.steps, {"trader": "trader adds margin", "whale": "whale does not"}, shown=LINES),
+        money_panel("Insurance fund", fund=[step.insurance for step in stage.steps]),
+        stretches=(Stretch("halt", 2, 2 + len(prices)),),
+    )
+    return stage.end(NAME, picture)
 
 
 def _without_outage(stage: Stage, prices: tuple[int, ...], top_up: int) -> tuple[int, int, int]:

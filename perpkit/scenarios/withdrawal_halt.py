@@ -7,11 +7,17 @@ has a bit of its own: who shuts only the traders' lets them leave first.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from perpkit.backend import Sandbox
 from perpkit.market_setup import DOLLAR, ROLES, UNIT
 from perpkit.model.errors import Paused
 from perpkit.model.margin_vault import WITHDRAW
 from perpkit.model.types import account_id
+from perpkit.picture import BARS, Picture, Stretch
+from perpkit.picture import NAME as BY_NAME
+from perpkit.scenarios.parameters import Between
+from perpkit.scenarios.pictures import equity_panel, money_panel, over_steps, price_panel
 from perpkit.scenarios.story import Stage, StoryResult
 
 NAME = "withdrawal_halt"
@@ -21,8 +27,15 @@ ETH = 0
 POOL_WITHDRAWAL = 1_000_000
 
 
-def play(sandbox: Sandbox, *, price: int = 3_810) -> StoryResult:
-    """`price` {usd} comes during the halt; at most 3,820, so that the whale is liquidated whole."""
+def play(
+    sandbox: Sandbox,
+    *,
+    price: Annotated[
+        int,
+        "the price in dollars during the halt, at which the 20x long goes and the 4x long stands",
+        Between(3_050, 3_820),
+    ] = 3_810,
+) -> StoryResult:
     stage = Stage(sandbox)
     # Always from a skew of 0 to 10 and back: all fill at 4,000.02; 20.0001 is each long's fee, 8.00004 each short's.
     trader = stage.deposit("trader", 10_000)
@@ -103,4 +116,21 @@ def play(sandbox: Sandbox, *, price: int = 3_810) -> StoryResult:
     stage.expect("what stays is the house's, to the quantum", house == book.vault.booked == booked)
     fees = sum(market.state.protocol_fees for market in book.markets.values())
     stage.expect("pool, fund and fees are all of it", book.vault.pool + book.vault.insurance + fees == booked)
-    return stage.end(NAME)
+    halt = over_steps(
+        "What the books owe each while the door is shut",
+        "Trades and liquidations go on; nothing leaves but a provider's million, until withdrawals resume.",
+        stage.steps,
+        price_panel(stage.steps),
+        equity_panel(stage.steps),
+        money_panel("Pool", pool=[step.pool for step in stage.steps]),
+        stretches=(Stretch("withdrawals halted", 2, len(stage.steps) - 1),),
+    )
+    got = Picture(
+        "What each was owed, and what each got",
+        "To the quantum.",
+        tuple(range(len(owed))),
+        (money_panel("At the end", BARS, owed=list(owed.values()), paid=list(paid.values())),),
+        BY_NAME,
+        tuple(name.replace("_", " ") for name in owed),
+    )
+    return stage.end(NAME, halt, got)

@@ -17,14 +17,15 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[2] / "perpkit"
 
 # Leaves: they import no other room.
-#   candles  reads price files            report  draws
-# `market_setup` puts a market on any sandbox; `state` and `population` belong to the replay.
+#   candles  reads price files            picture  names what is drawn
+# `report` draws and knows nothing of markets. `market_setup` puts a market on any sandbox; `state` and `population` belong to the replay.
 ROOMS: dict[str, set[str]] = {
     "model": set(),
     "backend": {"model"},
     "abi": {"model"},
     "candles": set(),
-    "report": set(),
+    "picture": set(),
+    "report": {"picture"},
     "market_setup": {"backend", "model"},
     "local": {"backend", "model"},
     "revm": {"abi", "backend", "model"},
@@ -37,7 +38,11 @@ ROOMS: dict[str, set[str]] = {
     "devnet": {"abi", "backend", "chain", "client", "keeper", "local", "market_setup", "model", "revm"},
     "replay": {"backend", "candles", "client", "keeper", "market_setup", "model", "population", "state"},
     "replay_report": {"backend", "market_setup", "model", "replay", "report"},
-    "scenarios": {"backend", "candles", "client", "keeper", "market_setup", "model", "population", "replay", "state"},
+    "scenarios": {
+        *("backend", "candles", "client", "keeper", "market_setup", "model", "picture", "population", "replay"),
+        "state",
+    },
+    "story_report": {"report", "scenarios"},
     "testing": {
         *("abi", "backend", "chain", "client", "devnet", "keeper", "local", "market_setup", "model", "revm"),
         *("replay", "scenarios", "state"),

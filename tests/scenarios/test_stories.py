@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 import pytest
 
-from perpkit.cli.__main__ import run
 from perpkit.cli.as_json import plain
 from perpkit.devnet.sandboxes import open_sandbox
 from perpkit.local import LocalBackend
@@ -33,7 +31,7 @@ def on_model(name: str) -> StoryResult:
 def told(result: StoryResult) -> Mapping[str, Any]:
     """A result as JSON tells it, without the name of its backend."""
     whole: dict[str, Any] = plain(result)
-    assert set(whole) >= {"name", "backend", "digest", "laws", "expected", "steps"}
+    assert set(whole) >= {"name", "backend", "parameters", "digest", "laws", "expected", "steps", "pictures"}
     return {key: value for key, value in whole.items() if key != "backend"}
 
 
@@ -58,9 +56,10 @@ def test_a_story_is_the_same_on_the_bytecode(name: str) -> None:
     assert told(play(name, "revm")) == told(on_model(name))
 
 
-@pytest.mark.parametrize("name", ["bank_run", "cascade"])
+@pytest.mark.anvil
+@pytest.mark.parametrize("name", SCENARIOS)
 def test_a_story_is_the_same_on_a_node(name: str) -> None:
-    """The two that roll back."""
+    """Parameters, ledger and pictures too."""
     assert told(play(name, "anvil")) == told(on_model(name))
 
 
@@ -129,32 +128,3 @@ def test_the_squeezed_pay_before_they_go() -> None:
     for role, change in (("trader", -294), ("counterparty", -294), ("whale", -294), ("market_maker", 147)):
         equity = column(result, role, "equity")
         assert abs(equity[1] - equity[0] - change * 10**6) <= 1
-
-
-# THE COMMAND LINE
-
-
-def test_the_list_names_every_story(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["scenario", "list", "--json"]) == 0
-    listed = json.loads(capsys.readouterr().out)
-    assert [entry["name"] for entry in listed] == sorted(SCENARIOS)
-    assert {entry["name"]: entry["parameters"] for entry in listed}["cascade"] == {"impact": 100}
-
-    assert run(["scenario", "list"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == sorted(SCENARIOS)
-    assert all(entry["in_a_line"] in line for entry, line in zip(listed, lines, strict=True))
-
-
-def test_a_story_takes_its_parameters_as_options(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["scenario", "cascade", "--impact", "20", "--json"]) == 0
-    said = json.loads(capsys.readouterr().out)
-
-    assert said == plain(play("cascade", impact=20))
-
-
-def test_an_unknown_story_is_refused_with_those_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["scenario", "moonshot"]) == 2
-
-    sentence = capsys.readouterr().err
-    assert "moonshot" in sentence and all(name in sentence for name in SCENARIOS)

@@ -12,6 +12,7 @@ from perpkit.backend import Sandbox
 from perpkit.devnet.sandboxes import open_sandbox
 from perpkit.market_setup import DOLLAR
 from perpkit.scenarios import basis_hedge, funding_drag, insurance_drained_adl, isolated_vs_cross
+from perpkit.scenarios.parameters import BadParameter
 from perpkit.scenarios.story import STORY_START, StoryResult
 
 STORIES = (funding_drag, isolated_vs_cross, insurance_drained_adl, basis_hedge)
@@ -29,20 +30,40 @@ def play_with(backend: str, story: Callable[[Sandbox], StoryResult]) -> StoryRes
 
 
 def test_a_fund_that_is_large_enough_leaves_no_deficit_to_tell_of() -> None:
-    """The twin that must fail: the promises are not true of whatever happens."""
+    """The promises are not those of whatever happens: nobody is deleveraged then."""
     result = play_with("model", lambda sandbox: insurance_drained_adl.play(sandbox, fund=100_000))
 
-    assert not result.expected["a deficit stands"]
-    assert not result.expected["the fund is empty"]
-    assert all(result.laws.values())
+    assert result.expected["nobody is deleveraged"] and result.holds
+    assert "a deficit stands" not in result.expected
+    assert all(step.deficit == 0 for step in result.steps)
 
 
-def test_a_cross_account_that_falls_less_keeps_its_good_position() -> None:
-    """The twin that must fail: at 3,300 nothing has to be sold."""
-    result = play_with("model", lambda sandbox: isolated_vs_cross.play(sandbox, second_fall=3_300))
+@pytest.mark.parametrize(("fund", "first", "second"), [(6_000, 7_205, 2_587), (9_000, 6_793, 0), (15_794, 0, 0)])
+def test_a_larger_fund_takes_less_from_the_winners(fund: int, first: int, second: int) -> None:
+    """The deficit of 9,793.15 is less by what the fund has more, and the first pays before the second."""
+    result = play_with("model", lambda sandbox: insurance_drained_adl.play(sandbox, fund=fund))
 
-    assert not result.expected["the good position is sold for the bad one"]
-    assert all(result.laws.values())
+    _, taken = result.pictures[1].panels[0].series
+    assert taken.name == "given up"
+    assert [value // DOLLAR for value in taken.values if value is not None] == [first, second, 0]
+
+
+@pytest.mark.parametrize("price", [3_300, 3_178, 3_144, 3_100])
+def test_a_fall_that_tells_another_story_is_refused(price: int) -> None:
+    """Nothing has to be sold above, and too little is left below."""
+    with pytest.raises(BadParameter, match=f"second_fall cannot be {price}: expected 3,145 to 3,177 dollars, where"):
+        play_with("model", lambda sandbox: isolated_vs_cross.play(sandbox, second_fall=price))
+
+
+@pytest.mark.parametrize(
+    "falls",
+    [{"first_fall": 3_188}, {"first_fall": 3_602}, {"second_fall": 3_145}, {"second_fall": 3_177}, {"bottom": 3_113}],
+)
+def test_the_bounds_that_a_refusal_names_are_exact(falls: dict[str, int]) -> None:
+    """What it says would do does."""
+    result = play_with("model", lambda sandbox: isolated_vs_cross.play(sandbox, **falls))
+
+    assert result.holds, result.expected
 
 
 @each_story
