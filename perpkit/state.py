@@ -23,8 +23,15 @@ def read_state(backend: Backend, *, accounts: Iterable[int], owners: Iterable[Ad
         "markets": [_read_market(backend, market) for market in range(count)],
         "accounts": {f"{account:#x}": _read_account(backend, account) for account in sorted(accounts)},
         "tokens": {name: backend.call("token", "balance_of", at) for name, at in sorted(holders.items())},
+        "orders": _read_orders(backend),
         "shares": {name: backend.call("pool", "balance_of", at) for name, at in sorted(holders.items())},
     }
+
+
+def _read_orders(backend: Backend) -> list[dict[str, Any]]:
+    """Every order that was ever placed."""
+    count: int = backend.call("orders", "order_count") if "orders" in backend.deployed else 0
+    return [asdict(backend.call("orders", "order_of", id)) for id in range(1, count + 1)]
 
 
 def _read_market(backend: Backend, market: int) -> dict[str, Any]:

@@ -15,17 +15,29 @@ from typing import Any
 
 from perpkit.backend import Receipt, Sandbox
 from perpkit.keeper.keeper import Keeper, KeeperReport
-from perpkit.market_setup import DEFAULT_SETUP, DOLLAR, FEED_TICK, ROLES, UNIT, MarketSetup, push_prices, set_up
+from perpkit.market_setup import (
+    DEFAULT_SETUP,
+    DOLLAR,
+    FEED_TICK,
+    MIN_EXECUTION_FEE,
+    ROLES,
+    UNIT,
+    MarketSetup,
+    push_prices,
+    set_up,
+)
 from perpkit.model.errors import PerpError
-from perpkit.model.events import Liquidated
+from perpkit.model.events import Liquidated, OrderExecuted, OrderPlaced
 from perpkit.model.laws import Moment, Watchman
-from perpkit.model.types import AccountView, account_id
+from perpkit.model.types import AccountView, OrderKind, OrderRequest, OrderView, account_id
 from perpkit.picture import Picture
 from perpkit.scenarios.pictures import everybody
 from perpkit.state import digest, read_state
 
 STORY_START = 1_700_000_000
 ANY_PRICE = 2**255 - 1
+# What a story's orders pay their keeper. {wei}
+EXECUTION_FEE = MIN_EXECUTION_FEE
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +85,8 @@ class Stage:
         self.expected: dict[str, bool] = {}
         self._cursor = 0
         self._liquidated: set[int] = set()
+        self._waiting = False
+        self._fills: dict[int, OrderExecuted] = {}
         set_up(self.sandbox, self.setup)
         self.symbols = {spec.symbol: market for market, spec in enumerate(self.setup.markets)}
         self.prices = {market: spec.price for market, spec in enumerate(self.setup.markets)}
@@ -95,8 +109,39 @@ class Stage:
         limit = ANY_PRICE if delta > 0 else 0
         return self.act(role, "trade", account, self.symbols[symbol], delta, limit)
 
-    def act(self, role: str, function: str, *args: Any, label: str = "clearinghouse") -> Receipt:
-        receipt = self.sandbox.transact(label, function, *args, sender=ROLES[role])
+    def place(
+        self,
+        role: str,
+        symbol: str,
+        kind: OrderKind,
+        *,
+        milli: int,
+        trigger: int = 0,
+        worst: int = 0,
+        trail_percent: int = 0,
+    ) -> int:
+        """Places a reduce-only order on thousandths of the base asset, in dollars, and returns its id."""
+        orders = self.sandbox.deployed["orders"].address
+        if not self.sandbox.call("clearinghouse", "is_operator", ROLES[role], orders):
+            self.act(role, "set_operator", orders, True)
+        request = OrderRequest(
+            account=account_id(ROLES[role]),
+            market=self.symbols[symbol],
+            kind=kind,
+            reduce_only=True,
+            size=milli * UNIT // 1000,
+            trigger=trigger * UNIT,
+            acceptable_price=worst * UNIT,
+            trail=trail_percent * UNIT // 100,
+            trail_is_ratio=trail_percent != 0,
+            expiry=0,
+        )
+        receipt = self.act(role, "place", request, label="orders", value=EXECUTION_FEE)
+        self._waiting = True
+        return next(event.id for event in receipt.events if isinstance(event, OrderPlaced))
+
+    def act(self, role: str, function: str, *args: Any, label: str = "clearinghouse", value: int = 0) -> Receipt:
+        receipt = self.sandbox.transact(label, function, *args, sender=ROLES[role], value=value)
         self.watch()
         return receipt
 
@@ -132,9 +177,30 @@ class Stage:
         self.sandbox.set_time(self.sandbox.timestamp + after)
         push_prices(self.sandbox, {spec: self.prices[m] for m, spec in enumerate(self.setup.markets)})
         self.watch()
+        self._execute_orders()
         report = self.keeper.step()
         self.watch()
         return report
+
+    def _execute_orders(self) -> None:
+        """What a keeper of orders does at a new price: trailing stops follow it, and what it has reached is filled."""
+        if not self._waiting:
+            return
+        for account in self.cast.values():
+            for view in self._orders(account):
+                if view.order.kind == OrderKind.TRAILING_STOP and not view.dead:
+                    self.refused("keeper", "ratchet", view.id, label="orders")
+            for view in self._orders(account):
+                if view.executable:
+                    self.refused("keeper", "execute", view.id, label="orders")
+
+    def _orders(self, account: int) -> tuple[OrderView, ...]:
+        views: tuple[OrderView, ...] = self.sandbox.call("lens", "orders_of", account)
+        return views
+
+    def fills(self) -> Mapping[int, OrderExecuted]:
+        """The executed orders by id."""
+        return self._fills
 
     def view(self, role: str) -> AccountView:
         view: AccountView = self.sandbox.call("lens", "account", self.cast[role])
@@ -189,6 +255,8 @@ class Stage:
             self.watchman.observe(event, timestamp, self.prices)
             if isinstance(event, Liquidated):
                 self._liquidated.add(event.account)
+            elif isinstance(event, OrderExecuted):
+                self._fills[event.id] = event
 
     def _line(self, name: str) -> Mapping[str, int]:
         view = self.view(name)
