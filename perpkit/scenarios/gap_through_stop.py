@@ -12,7 +12,7 @@ from perpkit.backend import Sandbox
 from perpkit.market_setup import DOLLAR, UNIT
 from perpkit.model.types import OrderKind
 from perpkit.picture import Level
-from perpkit.scenarios.parameters import Between, Seed
+from perpkit.scenarios.parameters import Between
 from perpkit.scenarios.pictures import equity_panel, over_steps, price_panel, size_panel
 from perpkit.scenarios.story import Stage, StoryResult
 
@@ -32,7 +32,6 @@ def play(
     sandbox: Sandbox,
     *,
     opens_at: Annotated[int, "where ETH opens, in dollars, below both stop and floor", Between(3_100, 3_780)] = 3_500,
-    seed: Seed = 0,
 ) -> StoryResult:
     stage = Stage(sandbox)
     for role in ("trader", "counterparty"):
@@ -84,6 +83,6 @@ def play(
         stage.steps,
         price_panel(stage.steps, ETH, levels=(Level("trigger", STOP * UNIT),)),
         size_panel(stage.steps, names),
-        equity_panel(stage.steps, names | {"whale": "BTC, slow fall"}),
+        equity_panel(stage.steps, names | {"whale": "BTC, slowly"}),
     )
     return stage.end(NAME, picture)

@@ -12,7 +12,7 @@ from perpkit.backend import Sandbox
 from perpkit.market_setup import DOLLAR, UNIT
 from perpkit.model.types import OrderKind
 from perpkit.picture import Level
-from perpkit.scenarios.parameters import Between, Seed
+from perpkit.scenarios.parameters import Between
 from perpkit.scenarios.pictures import equity_panel, over_steps, price_panel, size_panel
 from perpkit.scenarios.story import Stage, StoryResult
 
@@ -31,7 +31,7 @@ NAMES = {
     "trader": "first target",
     "counterparty": "ladder",
     "operator": "trailing 5 %",
-    "whale": "all or nothing",
+    "whale": "all or none",
 }
 
 
@@ -39,7 +39,6 @@ def play(
     sandbox: Sandbox,
     *,
     peak: Annotated[int, "how high ETH rises, in dollars, in steps of 50", Between(4_050, 5_000)] = 4_700,
-    seed: Seed = 0,
 ) -> StoryResult:
     peak = peak // STEP * STEP
     stage = Stage(sandbox)
