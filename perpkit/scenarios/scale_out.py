@@ -11,7 +11,7 @@ from typing import Annotated
 from perpkit.backend import Sandbox
 from perpkit.market_setup import DOLLAR, UNIT
 from perpkit.model.types import OrderKind
-from perpkit.picture import Level
+from perpkit.picture import LINES, Level
 from perpkit.scenarios.parameters import Between
 from perpkit.scenarios.pictures import equity_panel, over_steps, price_panel, size_panel
 from perpkit.scenarios.story import Stage, StoryResult
@@ -90,8 +90,10 @@ def play(
         "Ways out",
         "What each holds and is worth while the price rises and falls back.",
         stage.steps,
-        price_panel(stage.steps, ETH, levels=tuple(Level(f"{target:,}", target * UNIT) for target in TARGETS)),
+        price_panel(
+            stage.steps, ETH, levels=tuple(Level(f"target {i}", target * UNIT) for i, target in enumerate(TARGETS, 1))
+        ),
         size_panel(stage.steps, NAMES),
-        equity_panel(stage.steps, NAMES),
+        equity_panel(stage.steps, NAMES, shown=LINES),
     )
     return stage.end(NAME, picture)
