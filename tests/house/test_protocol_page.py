@@ -32,7 +32,8 @@ def test_a_named_function_exists(contract: str, function: str) -> None:
         source = (HOME / "contracts" / "libraries" / "PerpMath.sol").read_text(encoding="utf-8")
         assert f"function {function}(" in source
     else:
-        assert snake_case(function) in {snake_case(name.partition("(")[0]) for name in load_artifact(contract).functions}
+        functions = {name.partition("(")[0] for name in load_artifact(contract).functions}
+        assert snake_case(function) in {snake_case(name) for name in functions}
 
 
 def test_every_row_says_yes_or_no_and_why() -> None:
