@@ -17,9 +17,10 @@ from misfortune import make_deficit
 from roles import BTC, DAY, ETH, HOUR, INT256_MAX, House, acc, address, allow_everything, dollars, units
 
 from perpkit.abi.artifacts import load_artifact
-from perpkit.market_setup import feed_answer, feed_labels, push_prices
+from perpkit.market_setup import MIN_EXECUTION_FEE, feed_answer, feed_labels, push_prices
 from perpkit.model import errors
 from perpkit.model.errors import (
+    InvalidOrder,
     NoFeeds,
     NoPosition,
     NothingToRecord,
@@ -29,7 +30,7 @@ from perpkit.model.errors import (
     StalePrice,
     ZeroAmount,
 )
-from perpkit.model.types import OracleConfig
+from perpkit.model.types import OracleConfig, OrderKind, OrderRequest
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "oracle.md"
 BEGIN, END = "<!-- table: written by tests/contracts/test_oracle_table.py -->", "<!-- end of the table -->"
@@ -175,6 +176,35 @@ def delisted(scene: Scene) -> None:
     scene.house.do("announce_delisting", scene.market, by="governor")
     scene.house.wait(DAY)
     scene.house.do("delist_market", scene.market, by="governor")
+
+
+def approved(scene: Scene) -> None:
+    """Collateral, and the orders contract may act for the trader."""
+    empty(scene)
+    scene.house.do("set_operator", scene.house.at("orders"), True, by="trader")
+
+
+def waiting(scene: Scene) -> None:
+    """A market order that the next price fills."""
+    approved(scene)
+    place(scene, OrderKind.MARKET, units("0.5"))
+
+
+def trailing(scene: Scene) -> None:
+    """A long with a trailing stop, and a higher price since; where there is no price, an order that trails nothing."""
+    approved(scene)
+    if scene.market == BARE:
+        place(scene, OrderKind.LIMIT, units("0.5"), trigger=units(3_000))
+        return
+    scene.house.trade("trader", scene.market, units("0.5"))
+    place(scene, OrderKind.TRAILING_STOP, -units("0.5"), trail=units(100))
+    scene.house.set_price(scene.market, 4_050)
+
+
+def place(scene: Scene, kind: OrderKind, size: int, *, trigger: int = 0, trail: int = 0) -> None:
+    request = OrderRequest(acc("trader"), scene.market, kind, size < 0, size, trigger, 0, trail, False, 0)
+    trader = address("trader")
+    scene.house.sandbox.transact("orders", "place", request, sender=trader, value=MIN_EXECUTION_FEE)
 
 
 def deficit(scene: Scene) -> None:
@@ -364,6 +394,42 @@ def _(scene: Scene) -> None:
     scene.house.do("close_out", scene.market, (acc("trader"), acc("counterparty")), by="outsider")
 
 
+@row("orders.place, at a trigger", YES, arrange=approved)
+def _(scene: Scene) -> None:
+    place(scene, OrderKind.LIMIT, units("0.5"), trigger=units(3_900))
+
+
+@row("orders.place, trailing", YES, "StalePrice", "QuorumNotMet", "PriceHalted", "NoFeeds", YES, arrange=approved)
+def _(scene: Scene) -> None:
+    """Its trigger is where the mark is."""
+    request = OrderRequest(
+        acc("trader"), scene.market, OrderKind.TRAILING_STOP, False, units("0.5"), 0, 0, units(100), False, 0
+    )
+    scene.house.sandbox.transact("orders", "place", request, sender=address("trader"), value=MIN_EXECUTION_FEE)
+
+
+@row("orders.execute", *PRICED, arrange=waiting)
+def _(scene: Scene) -> None:
+    scene.house.do("execute", 1, by="keeper", label="orders")
+
+
+@row("orders.ratchet", YES, "StalePrice", "QuorumNotMet", "PriceHalted", "InvalidOrder", YES, arrange=trailing)
+def _(scene: Scene) -> None:
+    scene.house.do("ratchet", 1, by="keeper", label="orders")
+
+
+@row("orders.cancel", YES, arrange=waiting)
+def _(scene: Scene) -> None:
+    scene.house.do("cancel", 1, by="trader", label="orders")
+
+
+@row("lens.ordersOf", YES, arrange=waiting)
+def _(scene: Scene) -> None:
+    """Without a price nothing is triggered."""
+    (view,) = scene.house.ask("orders_of", acc("trader"), label="lens")
+    assert view.triggered is scene.priced
+
+
 @row("setMarketPaused", YES, arrange=holding)
 def _(scene: Scene) -> None:
     scene.house.do("set_market_paused", scene.market, 1, by="governor")
@@ -429,6 +495,7 @@ def expected(scene: Scene, error: str) -> PerpError:
         "NoFeeds": NoFeeds(scene.market),
         "NoPosition": NoPosition(acc("trader"), scene.market),
         "ZeroAmount": ZeroAmount(),
+        "InvalidOrder": InvalidOrder("kind"),
         "NothingToRecord": NothingToRecord(scene.market, True),
     }
     return known[error]
