@@ -9,6 +9,7 @@ from typing import Any
 from perpkit.backend import Deployed, Receipt, TimedEvent
 from perpkit.model.clearinghouse import Clearinghouse
 from perpkit.model.contract import Contract, World
+from perpkit.model.leveraged_token import LeveragedToken
 from perpkit.model.liquidity_pool import LiquidityPool
 from perpkit.model.perp_lens import PerpLens
 from perpkit.model.price_oracle import PriceOracle
@@ -109,6 +110,9 @@ _TWINS: dict[str, Callable[..., Contract | None]] = {
     ),
     "LiquidityPool": lambda b, at, clearinghouse, token, quantum: LiquidityPool(
         b.world, at, b._twin(clearinghouse), b._twin(token)
+    ),
+    "LeveragedToken": lambda b, at, name, symbol, clearinghouse, token, terms: LeveragedToken(
+        b.world, at, name, symbol, b._twin(clearinghouse), b._twin(token), terms
     ),
     "PerpLens": lambda b, at, clearinghouse: PerpLens(b.world, at, b._twin(clearinghouse)),
 }

@@ -10,8 +10,11 @@ from perpkit.model.types import (
     DeleverageResult,
     LiquidationResult,
     MarketParams,
+    MintResult,
     OracleConfig,
     Position,
+    RebalanceResult,
+    RedeemResult,
     SettleResult,
     TradeResult,
 )
@@ -226,3 +229,23 @@ class Withdraw(Event):
     owner: Address
     assets: int
     shares: int
+
+
+@dataclass(frozen=True, slots=True)
+class Minted(Event):
+    minter: Address
+    receiver: Address
+    result: MintResult
+
+
+@dataclass(frozen=True, slots=True)
+class Redeemed(Event):
+    redeemer: Address
+    receiver: Address
+    result: RedeemResult
+
+
+@dataclass(frozen=True, slots=True)
+class Rebalanced(Event):
+    keeper: Address
+    result: RebalanceResult

@@ -233,3 +233,78 @@ def deleverage_size(size: int, mark: int, profit: int, target: int, min_notional
     if (abs(size) - closed) * mark < min_notional * quantum:
         closed = abs(size)
     return closed
+
+
+# LEVERAGED TOKEN
+
+
+def leverage_of(size: int, mark: int, equity: int) -> int:
+    """Signed notional over equity, rounded down; the most there is when there is a position but no equity."""
+    if size == 0:
+        return 0
+    if equity <= 0:
+        return INT256_MAX if size > 0 else -INT256_MAX
+    return ratio(size * mark, equity)
+
+
+def size_at_leverage(leverage: int, mark: int, equity: int) -> int:
+    """The size that is worth `leverage` times a raw equity, rounded toward zero. {equity >= 0}"""
+    size = mul_div_floor(equity, abs(leverage), mark * UNIT)
+    return size if leverage > 0 else -size
+
+
+def target_size(leverage: int, mark: int, equity: int, min_notional: int, quantum: int) -> int:
+    """The position to which a rebalance trades: none when it would be worth less than `min_notional` or there is no
+    equity."""
+    size = size_at_leverage(leverage, mark, max(equity, 0))
+    return 0 if notional(size, mark) < min_notional * quantum else size
+
+
+def mint_delta(
+    size: int, mark: int, assets: int, nav: int, leverage: int, max_leverage: int, min_notional: int, quantum: int
+) -> int:
+    """What is traded for `assets` that are added to `nav`: the same part of the position, rounded toward zero, and
+    never more than `max_leverage` of them; where there is no position, `leverage` of them. Nothing when the position
+    would be worth less than `min_notional`."""
+    if size == 0:
+        delta = size_at_leverage(leverage, mark, assets * quantum)
+    else:
+        delta = min(div_floor(abs(size) * assets, nav), size_at_leverage(max_leverage, mark, assets * quantum))
+        if size < 0:
+            delta = -delta
+    return 0 if notional(size + delta, mark) < min_notional * quantum else delta
+
+
+def size_after_redeem(size: int, mark: int, assets: int, nav: int, min_notional: int, quantum: int) -> int:
+    """The position that is left when `assets` of `nav` leave: the part that stays, rounded toward zero so that leverage
+    does not rise; none when it would be worth less than `min_notional`."""
+    rest = div_floor(abs(size) * (nav - assets), nav)
+    if notional(rest, mark) < min_notional * quantum:
+        return 0
+    return rest if size > 0 else -rest
+
+
+def shares_for(assets: int, supply: int, nav: int, virtual_shares: int) -> int:
+    """The shares that `assets` are worth, rounded down. `virtual_shares` own one quantum of their own."""
+    return div_floor(assets * (supply + virtual_shares), nav + 1)
+
+
+def assets_for(shares: int, supply: int, nav: int, virtual_shares: int) -> int:
+    """What `shares` are worth, rounded down. {quanta}"""
+    return div_floor(shares * (nav + 1), supply + virtual_shares)
+
+
+def charge_of(amount: int, share: int) -> int:
+    """A share of an amount of money, rounded up."""
+    return div_ceil(amount * share, UNIT)
+
+
+def price_limit(mark: int, delta: int, max_premium: int) -> int:
+    """The worst price within `max_premium` of the mark, rounded toward the mark."""
+    distance = div_floor(mark * max_premium, UNIT)
+    return mark + distance if delta > 0 else mark - distance
+
+
+def rebalance_reward(delta: int, mark: int, rate: int, nav: int, quantum: int) -> int:
+    """What a rebalance pays its keeper, rounded down and never more than `nav`. {quanta}"""
+    return min(div_floor(notional(delta, mark) * rate, quantum * UNIT), nav)

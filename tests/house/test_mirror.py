@@ -71,6 +71,7 @@ TWINS = {
     "Deleveraging.sol": "deleveraging.py",
     "MarketRegistry.sol": "market_registry.py",
     "PriceOracle.sol": "price_oracle.py",
+    "LeveragedToken.sol": "leveraged_token.py",
     "periphery/PerpLens.sol": "perp_lens.py",
 }
 
