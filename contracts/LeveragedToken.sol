@@ -33,8 +33,8 @@ contract LeveragedToken is ILeveragedToken, ERC20, ReentrancyGuardTransient {
     uint256 public immutable ACCOUNT;
     /// {raw per quantum}
     int256 private immutable _quantum;
-    /// @dev Shares that nobody owns and that own one quantum: the first share costs a dollar, and who inflates the price
-    /// of a share by a gift gives most of it away.
+    /// @dev Shares that nobody owns and that own one quantum: the first share costs a dollar, and who inflates the
+    /// price of a share by a gift gives most of it away.
     int256 private immutable _virtualShares;
 
     Terms private _terms;
@@ -99,7 +99,6 @@ contract LeveragedToken is ILeveragedToken, ERC20, ReentrancyGuardTransient {
             money,
             before.nav,
             t.targetLeverage,
-            int256(uint256(t.maxLeverage)),
             before.minNotional,
             _quantum
         );
@@ -111,6 +110,8 @@ contract LeveragedToken is ILeveragedToken, ERC20, ReentrancyGuardTransient {
         int256 equity = _equity();
         int256 nav = _nav(equity);
         result.value = nav - before.nav;
+        // What opening a position for all earns is everybody's, not the minter's.
+        if (before.size == 0) result.value = result.value.min(money);
         result.fee = PerpMath.chargeOf(result.value.max(0), int256(uint256(t.fee)));
         int256 shares = PerpMath.sharesFor(result.value - result.fee, before.supply, before.nav, _virtualShares);
         if (shares <= 0) revert IMarginVault.ZeroAmount();
@@ -159,6 +160,8 @@ contract LeveragedToken is ILeveragedToken, ERC20, ReentrancyGuardTransient {
         int256 equity = _equity();
         int256 nav = _nav(equity);
         result.cost = before.nav - nav;
+        // What closing the others' rest earns is theirs, not the redeemer's.
+        if (next == 0 && !last) result.cost = result.cost.max(0);
         result.fee = last
             ? int256(0)
             : PerpMath.chargeOf((result.value - result.cost).max(0), int256(uint256(_terms.fee)));

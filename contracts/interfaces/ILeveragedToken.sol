@@ -15,8 +15,9 @@ pragma solidity ^0.8.28;
 /// open interest, a pause, a pool whose cash is negative (`PoolInsolvent`: nobody redeems until it is refilled), or a
 /// market that demands a delay between order and fill and so lets nobody trade directly.
 ///
-/// An account below its maintenance margin is liquidated like any other. Shares that are worth nothing after it are
-/// neither minted nor redeemed until somebody deposits for the token's account.
+/// Near its initial margin the account can only be rebalanced, which makes room to mint and redeem again. Below its
+/// maintenance margin it is liquidated like any other. Shares that are worth nothing after it are neither minted nor
+/// redeemed until somebody deposits for the token's account.
 interface ILeveragedToken {
     /// @notice What the token promises. Fixed at deployment.
     struct Terms {
@@ -102,13 +103,14 @@ interface ILeveragedToken {
 
     /// @notice Takes `assets` of the caller's tokens and mints shares for `receiver`: what net asset value rose by,
     /// less the fee, at the price of a share before. The position grows in proportion, so that leverage stays what it
-    /// was, but never by more than `maxLeverage` of the assets; without a position it opens at `targetLeverage` of
-    /// them. What would leave a position worth less than the market's least is not traded.
+    /// was; without a position it opens at `targetLeverage` of the assets, and what that earns stays with the holders.
+    /// What would leave a position worth less than the market's least is not traded.
     function mint(uint256 assets, uint256 minShares, address receiver) external returns (MintResult memory);
 
     /// @notice Burns `shares` of the caller and pays their part of net asset value, less what their trade costs and
     /// the fee, to `receiver`. As much of the position is closed as of net asset value leaves; all of it when the rest
-    /// would be worth less than the market's least, or when the last shares leave, which pay no fee.
+    /// would be worth less than the market's least (what that earns stays with the holders), or when the last shares
+    /// leave, which pay no fee.
     function redeem(uint256 shares, uint256 minAssets, address receiver) external returns (RedeemResult memory);
 
     /// @notice Trades to `targetLeverage`, or to nothing when that would be worth less than the market's least. Anyone

@@ -360,32 +360,32 @@ library PerpMath {
         }
     }
 
-    /// @notice What is traded for `assets` that are added to `nav`: the same part of the position, rounded toward zero,
-    /// and never more than `maxLeverage` of them; where there is no position, `leverage` of them. Nothing when the
-    /// position would be worth less than `minNotional`.
+    /// @notice What is traded for `assets` that are added to `nav`: the same part of the position, rounded toward
+    /// zero; where there is no position, `leverage` of them. Nothing when the position would be worth less than
+    /// `minNotional`.
     function mintDelta(
         int256 size,
         int256 mark,
         int256 assets,
         int256 nav,
         int256 leverage,
-        int256 maxLeverage,
         int256 minNotional,
         int256 quantum
     ) internal pure returns (int256 delta) {
         unchecked {
             if (size == 0) {
-                delta = sizeAtLeverage(leverage, mark, assets * quantum);
+                delta = sizeAtLeverage(leverage, mark, assets * quantum).toSize();
             } else {
-                delta = (size.abs() * assets).divFloor(nav).min(sizeAtLeverage(maxLeverage, mark, assets * quantum));
+                delta = (size.abs() * assets).divFloor(nav).toSize();
                 if (size < 0) delta = -delta;
             }
             if (notional(size + delta, mark) < minNotional * quantum) delta = 0;
         }
     }
 
-    /// @notice The position that is left when `assets` of `nav` leave: the part that stays, rounded toward zero so that
-    /// leverage does not rise; none when it would be worth less than `minNotional`.
+    /// @notice The position that is left when `assets` of `nav` leave: the part that stays of one quantum more, which
+    /// is the most that `nav` was rounded by, so that leverage never rises; none when it would be worth less than
+    /// `minNotional`.
     function sizeAfterRedeem(
         int256 size,
         int256 mark,
@@ -395,7 +395,7 @@ library PerpMath {
         int256 quantum
     ) internal pure returns (int256) {
         unchecked {
-            int256 rest = (size.abs() * (nav - assets)).divFloor(nav);
+            int256 rest = (size.abs() * (nav - assets)).divFloor(nav + 1);
             if (notional(rest, mark) < minNotional * quantum) return 0;
             return size > 0 ? rest : -rest;
         }

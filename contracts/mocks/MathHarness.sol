@@ -304,11 +304,10 @@ contract MathHarness {
         int256 assets,
         int256 nav,
         int256 leverage,
-        int256 maxLeverage,
         int256 minNotional,
         int256 quantum
     ) external pure returns (int256 delta) {
-        return PerpMath.mintDelta(size, mark, assets, nav, leverage, maxLeverage, minNotional, quantum);
+        return PerpMath.mintDelta(size, mark, assets, nav, leverage, minNotional, quantum);
     }
 
     function sizeAfterRedeem(

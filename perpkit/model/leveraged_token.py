@@ -104,7 +104,6 @@ class LeveragedToken(ERC20):
             money,
             before.nav,
             t.target_leverage,
-            t.max_leverage,
             before.min_notional,
             self._quantum,
         )
@@ -116,6 +115,9 @@ class LeveragedToken(ERC20):
         equity = self._equity()
         nav = self._nav(equity)
         value = nav - before.nav
+        # What opening a position for all earns is everybody's, not the minter's.
+        if before.size == 0:
+            value = min(value, money)
         fee = perp_math.charge_of(max(value, 0), t.fee)
         shares = perp_math.shares_for(value - fee, before.supply, before.nav, self._virtual_shares)
         if shares <= 0:
@@ -162,6 +164,9 @@ class LeveragedToken(ERC20):
         equity = self._equity()
         nav = self._nav(equity)
         cost = before.nav - nav
+        # What closing the others' rest earns is theirs, not the redeemer's.
+        if next == 0 and not last:
+            cost = max(cost, 0)
         fee = 0 if last else perp_math.charge_of(max(value - cost, 0), self._terms.fee)
         assets = value - cost - fee
         if assets <= 0:

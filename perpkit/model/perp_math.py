@@ -17,6 +17,7 @@ from perpkit.model.fixed_math import (
     mul_div_ceil,
     mul_div_floor,
     ratio,
+    to_size,
 )
 
 # PRICE
@@ -260,25 +261,22 @@ def target_size(leverage: int, mark: int, equity: int, min_notional: int, quantu
     return 0 if notional(size, mark) < min_notional * quantum else size
 
 
-def mint_delta(
-    size: int, mark: int, assets: int, nav: int, leverage: int, max_leverage: int, min_notional: int, quantum: int
-) -> int:
-    """What is traded for `assets` that are added to `nav`: the same part of the position, rounded toward zero, and
-    never more than `max_leverage` of them; where there is no position, `leverage` of them. Nothing when the position
-    would be worth less than `min_notional`."""
+def mint_delta(size: int, mark: int, assets: int, nav: int, leverage: int, min_notional: int, quantum: int) -> int:
+    """What is traded for `assets` that are added to `nav`: the same part of the position, rounded toward zero; where
+    there is no position, `leverage` of them. Nothing when the position would be worth less than `min_notional`."""
     if size == 0:
-        delta = size_at_leverage(leverage, mark, assets * quantum)
+        delta = to_size(size_at_leverage(leverage, mark, assets * quantum))
     else:
-        delta = min(div_floor(abs(size) * assets, nav), size_at_leverage(max_leverage, mark, assets * quantum))
+        delta = to_size(div_floor(abs(size) * assets, nav))
         if size < 0:
             delta = -delta
     return 0 if notional(size + delta, mark) < min_notional * quantum else delta
 
 
 def size_after_redeem(size: int, mark: int, assets: int, nav: int, min_notional: int, quantum: int) -> int:
-    """The position that is left when `assets` of `nav` leave: the part that stays, rounded toward zero so that leverage
-    does not rise; none when it would be worth less than `min_notional`."""
-    rest = div_floor(abs(size) * (nav - assets), nav)
+    """The position that is left when `assets` of `nav` leave: the part that stays of one quantum more, which is the most
+    that `nav` was rounded by, so that leverage never rises; none when it would be worth less than `min_notional`."""
+    rest = div_floor(abs(size) * (nav - assets), nav + 1)
     if notional(rest, mark) < min_notional * quantum:
         return 0
     return rest if size > 0 else -rest
