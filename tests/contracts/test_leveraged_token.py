@@ -318,6 +318,21 @@ def test_what_is_too_small_to_trade_is_not_traded(house: House) -> None:
     assert mint(house, "trader", dollars(34)).delta == units("0.0255")
 
 
+def test_what_opening_for_all_earns_is_not_the_minters(house: House) -> None:
+    """Shorts are crowded, so who buys earns 0.2 %; the token holds 30 dollars of the trader's in cash, and what the
+    whale earns by opening its position is shared like any profit."""
+    deploy(house, FREE)
+    mint(house, "trader", dollars(30))
+    house.deposit("counterparty", dollars(300_000))
+    house.trade("counterparty", ETH, -units(2_000))
+    result = mint(house, "whale", dollars(1_000))
+    assert result.fill < units(3_993)
+    assert result.value == dollars(1_000)
+    # 0.75 * 4,000 * 0.1999625 % less 0.02 % of 0.75 * 3,992.0015 were earned.
+    assert nav(house) == dollars(1_030) + 5_400_074
+    assert redeem(house, "trader").assets > dollars(30)
+
+
 # --- redeeming
 
 

@@ -362,3 +362,28 @@ def wander(name: str, rng: random.Random, steps: int) -> Walk:
                 walk.price = MARKETS[0].price
                 walk._push()
     return walk
+
+
+def to_the_edge() -> None:
+    """What no random walk meets: exactly as many shares and dollars as demanded, the very second at which a rebalance
+    is due and the one before it, and a last holder who leaves while the virtual shares own a fortune."""
+    walk = Walk("long")
+    dollar = walk.situation.dollar
+    with walk.contract.rolled_back():
+        walk.step(("give", 500_000 * dollar))
+        for least in (0, 1):
+            with walk.rolled_back():
+                found = walk.step(("mint", "trader", 1_000 * dollar))
+            walk.step(("mint", "trader", 1_000 * dollar, found.shares + least))
+        with walk.rolled_back():
+            found = walk.step(("redeem", "trader", 500))
+        for least in (0, 1):
+            with walk.rolled_back():
+                walk.step(("redeem", "trader", 500, found.assets + least))
+        walk.step(("rebalance", "keeper"))
+        walk.step(("wait", walk.situation.terms.rebalance_interval - 1, True))
+        walk.step(("rebalance", "keeper"))
+        walk.step(("wait", 1, True))
+        walk.step(("rebalance", "keeper"))
+        for who in ("keeper", "trader"):
+            walk.step(("redeem", who, 1000))
