@@ -13,7 +13,7 @@ pragma solidity ^0.8.28;
 ///
 /// Whatever the clearinghouse refuses, it refuses here with its own error: no fresh price, too little margin, too much
 /// open interest, a pause, a pool whose cash is negative (`PoolInsolvent`: nobody redeems until it is refilled), or a
-/// market that demands a delay between order and fill and so lets nobody trade directly.
+/// market that demands a delay between order and fill (`minDelay`) and so lets nobody trade directly.
 ///
 /// Near its initial margin the account can only be rebalanced, which makes room to mint and redeem again. Below its
 /// maintenance margin it is liquidated like any other. Shares that are worth nothing after it are neither minted nor

@@ -274,8 +274,9 @@ def mint_delta(size: int, mark: int, assets: int, nav: int, leverage: int, min_n
 
 
 def size_after_redeem(size: int, mark: int, assets: int, nav: int, min_notional: int, quantum: int) -> int:
-    """The position that is left when `assets` of `nav` leave: the part that stays of one quantum more, which is the most
-    that `nav` was rounded by, so that leverage never rises; none when it would be worth less than `min_notional`."""
+    """The position that is left when `assets` of `nav` leave: the part that stays of one quantum more, which is the
+    most that `nav` was rounded by, so that leverage never rises; none when it would be worth less than
+    `min_notional`."""
     rest = div_floor(abs(size) * (nav - assets), nav + 1)
     if notional(rest, mark) < min_notional * quantum:
         return 0

@@ -27,6 +27,7 @@ from perpkit.model.errors import (
     MoneyOutOfRange,
     NothingToRebalance,
     PoolInsolvent,
+    PoolReserveExceeded,
     PriceLimitCrossed,
     StalePrice,
     WorthlessShares,
@@ -232,14 +233,17 @@ def test_a_pause_of_trading_pauses_the_token(house: House) -> None:
 
 
 def test_nobody_redeems_while_the_pool_is_insolvent(house: House) -> None:
-    """The clearinghouse says so; minting goes on."""
+    """The clearinghouse says so, of what the pool's cash would be after the token's own profit was paid. Nobody mints
+    either, since such a pool backs no more skew; but too much leverage is still brought back."""
     mint(house, "trader", dollars(1_000))
-    house.set_params(ETH, skew_scale=2_000_000 * UNIT)
     put_pool_into_the_red(house)
-    with house.rolled_back() as copy:
-        half = shares(copy, "trader") // 2
-        with pytest.raises(PoolInsolvent):
-            redeem(copy, "trader", half)
+    with refuses(house, PoolInsolvent(-3_966_102_792_085)):
+        redeem(house, "trader")
+    house.set_params(ETH, skew_scale=4_000_000 * UNIT)
+    with pytest.raises(PoolReserveExceeded):
+        mint(house, "trader", dollars(50))
+    house.set_price(ETH, 2_900)
+    assert rebalance(house).delta < 0
 
 
 # --- minting
@@ -330,7 +334,7 @@ def test_what_opening_for_all_earns_is_not_the_minters(house: House) -> None:
     assert result.value == dollars(1_000)
     # 0.75 * 4,000 * 0.1999625 % less 0.02 % of 0.75 * 3,992.0015 were earned.
     assert nav(house) == dollars(1_030) + 5_400_074
-    assert redeem(house, "trader").assets > dollars(30)
+    assert redeem(house, "trader").value == 30_157_283
 
 
 # --- redeeming
