@@ -147,6 +147,7 @@ contract LeveragedToken is ILeveragedToken, ERC20, ReentrancyGuardTransient {
         // COMPUTE
         bool last = int256(shares) == before.supply;
         result.value = PerpMath.assetsFor(int256(shares), before.supply, before.nav, _virtualShares);
+        if (result.value == 0) revert IMarginVault.ZeroAmount();
         int256 next = last
             ? int256(0)
             : PerpMath.sizeAfterRedeem(

@@ -151,6 +151,8 @@ class LeveragedToken(ERC20):
         # COMPUTE
         last = shares == before.supply
         value = perp_math.assets_for(shares, before.supply, before.nav, self._virtual_shares)
+        if value == 0:
+            raise ZeroAmount()
         next = (
             0
             if last

@@ -428,6 +428,17 @@ def test_a_token_without_a_position_needs_no_price_to_redeem(house: House) -> No
         assert redeem(house, "trader").mark == 0
 
 
+def test_who_redeems_nothing_earns_nothing(house: House) -> None:
+    """Where selling earns a premium, not even a sale for no share, or for one that is worth no quantum, can be had."""
+    deploy(house, FREE)
+    mint(house, "trader", dollars(1_000))
+    house.deposit("counterparty", dollars(900_000))
+    house.trade("counterparty", ETH, units(4_000))
+    for who, amount in (("outsider", 0), ("trader", 0), ("trader", 10**11)):
+        with refuses(house, ZeroAmount()):
+            redeem(house, who, amount)
+
+
 # --- rebalancing
 
 

@@ -37,6 +37,7 @@ Step = tuple[Any, ...]
 START = 1_800_000_000
 MILLION = 1_000_000
 MINTERS = ("trader", "counterparty", "operator")
+ATTACKER = "outsider"
 TOKEN = "TOKEN"
 
 
@@ -104,10 +105,10 @@ def build(sandbox: Sandbox, situation: Situation) -> None:
     )
     seed(sandbox, setup)
     spender = deploy_leveraged_token(sandbox, name="Token", symbol=TOKEN, market=0, terms=situation.terms)
-    for role in MINTERS:
+    for role in (*MINTERS, ATTACKER):
         sandbox.transact("token", "approve", spender, UINT256_MAX, sender=ROLES[role])
-    for role in ("whale", "market_maker"):
-        sandbox.transact("clearinghouse", "deposit", account_id(ROLES[role]), MILLION * dollar, sender=ROLES[role])
+    for role, deposit in (("whale", MILLION), ("market_maker", MILLION), (ATTACKER, MILLION // 2)):
+        sandbox.transact("clearinghouse", "deposit", account_id(ROLES[role]), deposit * dollar, sender=ROLES[role])
 
 
 @cache
@@ -295,6 +296,38 @@ class Walk:
                 if gained > 0:
                     raise Divergence(f"a round trip of {amount} gained {gained}: {minted} {redeemed}")
 
+    def one_block(self, rng: random.Random) -> None:
+        """Somebody who has no shares trades, mints and redeems in any order, and closes everything: he never gains, as
+        long as nobody else trades in between."""
+        dollar, account = self.situation.dollar, account_id(ROLES[ATTACKER])
+        with self.rolled_back():
+            before = self._fortune(ATTACKER)
+            for _ in range(rng.randint(1, 5)):
+                amount = rng.choice((1, 20, 33, 50, 1000, 100_000)) * dollar
+                size = rng.randint(-30_000, 30_000) * UNIT // 100
+                steps: tuple[Step, ...] = (("trade", ATTACKER, size), ("mint", ATTACKER, amount))
+                self.step(rng.choice((*steps, *steps, ("redeem", ATTACKER, rng.randint(0, 1000)), ("settle", TOKEN))))
+            for last in rng.sample((0, 1), 2):
+                if last:
+                    self.step(("redeem", ATTACKER, 1000))
+                elif size := self.ask("clearinghouse", "position_of", account, 0).size:
+                    self.step(("trade", ATTACKER, -size))
+            after = self._fortune(ATTACKER)
+            if self.ask("clearinghouse", "position_of", account, 0).size or before is None or after is None:
+                return
+            self.seen["one block"] += 1
+            if after > before:
+                raise Divergence(f"an attacker gained {after - before} in a block")
+
+    def _fortune(self, who: str) -> int | None:
+        """Wallet and account. {raw}"""
+        try:
+            equity: int = self.ask("clearinghouse", "margin_of", account_id(ROLES[who]))[0]
+        except PerpError:
+            return None
+        wallet: int = self.ask("token", "balance_of", ROLES[who])
+        return equity + wallet * (10**36 // self.situation.dollar)
+
     def rolled_back(self) -> Any:
         return _RolledBack(self)
 
@@ -355,6 +388,8 @@ def wander(name: str, rng: random.Random, steps: int) -> Walk:
                 if rng.random() < 0.1:
                     amount = rng.choice((1, 10, 1000, 100_000)) * walk.situation.dollar
                     walk.round_trip(rng.choice(MINTERS), amount)
+                if rng.random() < 0.1 and walk.situation.terms.fee:
+                    walk.one_block(rng)
             except Divergence as error:
                 raise Divergence(f"{name}, step {len(done)} {step}: {error}; before it {done[-8:]}") from error
             # Now and then a price from which the market can go on.
