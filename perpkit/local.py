@@ -9,6 +9,7 @@ from typing import Any
 from perpkit.backend import Deployed, Receipt, TimedEvent
 from perpkit.model.clearinghouse import Clearinghouse
 from perpkit.model.contract import Contract, World
+from perpkit.model.leveraged_token import LeveragedToken
 from perpkit.model.liquidity_pool import LiquidityPool
 from perpkit.model.orders import Orders
 from perpkit.model.perp_lens import PerpLens
@@ -133,4 +134,7 @@ _TWINS: dict[str, Callable[..., Contract | None]] = {
     ),
     "PerpLens": lambda b, at, clearinghouse: PerpLens(b.world, at, b._twin(clearinghouse), b._contracts),
     "Orders": lambda b, at, clearinghouse, fee: Orders(b.world, at, b._twin(clearinghouse), fee),
+    "LeveragedToken": lambda b, at, name, symbol, clearinghouse, token, terms: LeveragedToken(
+        b.world, at, name, symbol, b._twin(clearinghouse), b._twin(token), terms
+    ),
 }

@@ -6,13 +6,13 @@ The markets, roles and amounts here are what `perpkit devnet` starts with.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
 from perpkit.backend import Sandbox
 from perpkit.model.test_usd import UINT256_MAX
-from perpkit.model.types import Address, MarketParams, OracleConfig, RiskTier, Signature, SignedReport
+from perpkit.model.types import Address, MarketParams, OracleConfig, RiskTier, Signature, SignedReport, Terms
 
 UNIT = 10**18
 DOLLAR = 10**6
@@ -222,3 +222,25 @@ def signed_reports(sandbox: Sandbox, spec: MarketSpec, price: int, *, sign: Sign
 def sign_in_model(feed: Address, answer: int, timestamp: int) -> Signature:
     """The publisher's signature of a price report in the model."""
     return Signature(ROLES["publisher"], ("PriceReport", feed, answer, timestamp))
+
+
+# A band of half a target's width on either side, a rebalance a day, and fills no further from the mark than open
+# interest can move them in the default markets.
+ETH3L = Terms(
+    market=0,
+    target_leverage=3 * UNIT,
+    min_leverage=2 * UNIT,
+    max_leverage=4 * UNIT,
+    rebalance_interval=24 * 3600,
+    fee=UNIT // 1000,
+    max_premium=UNIT // 400,
+    rebalance_reward=UNIT // 10_000,
+)
+ETH3S = replace(ETH3L, target_leverage=-3 * UNIT)
+
+
+def deploy_leveraged_token(sandbox: Sandbox, *, name: str, symbol: str, market: int, terms: Terms) -> Address:
+    """A leveraged token on `market`, labelled by its symbol. No part of `set_up`."""
+    clearinghouse, token = sandbox.deployed["clearinghouse"].address, sandbox.deployed["token"].address
+    terms = replace(terms, market=market)
+    return sandbox.deploy(symbol, "LeveragedToken", name, symbol, clearinghouse, token, terms, sender=ROLES["governor"])

@@ -16,13 +16,24 @@ from typing import Any
 from perpkit.chain.sandbox import ChainSandbox
 from perpkit.devnet.find_node import find_anvil
 from perpkit.devnet.node import AnvilNode
-from perpkit.market_setup import DEFAULT_MARKETS, DOLLAR, ROLES, UNIT, push_price, set_up
+from perpkit.market_setup import (
+    DEFAULT_MARKETS,
+    DOLLAR,
+    ETH3L,
+    ROLES,
+    UNIT,
+    deploy_leveraged_token,
+    push_price,
+    set_up,
+)
+from perpkit.model.test_usd import UINT256_MAX
 from perpkit.model.types import account_id
 
 HOME = Path(__file__).resolve().parent.parent
 REPORT = HOME / "docs" / "gas.json"
 START = 1_750_000_000
 MINUTE = 60
+DAY = 86_400
 ANY_PRICE = 2**255 - 1
 MANY = 21
 ETH = DEFAULT_MARKETS[0]
@@ -44,6 +55,9 @@ NOTES = {
     "and a bankrupt one",
     "liquidate_each_more": f"liquidateMany: the mean of {MANY - 1} accounts beyond the first, rounded up, again the "
     "dearest of the three",
+    "token_mint": "1,000 dollars into a leveraged token that has holders and a position, for who has shares already",
+    "token_redeem": "half of somebody's shares of it; the others stay",
+    "rebalance": "the day after, 2 % higher, for a keeper who has shares already",
 }
 
 
@@ -115,6 +129,31 @@ def liquidations(market: Market) -> tuple[dict[str, int], dict[str, int]]:
     return single, further
 
 
+def leveraged_token(market: Market) -> dict[str, int]:
+    """A token that is alive, at three times leverage."""
+    sandbox, found = market.sandbox, dict[str, int]()
+    spender = deploy_leveraged_token(sandbox, name="ETH 3x long", symbol="ETH3L", market=0, terms=ETH3L)
+
+    def act(name: str, role: str, function: str, *args: Any) -> None:
+        used = sandbox.transact("ETH3L", function, *args, sender=ROLES[role]).gas_used
+        assert used is not None
+        found[name] = used
+
+    for role in ("trader", "counterparty"):
+        sandbox.transact("token", "approve", spender, UINT256_MAX, sender=ROLES[role])
+        act("token_mint", role, "mint", 1_000 * DOLLAR, 0, ROLES[role])
+    for price in (4_080, 4_160):
+        sandbox.set_time(sandbox.timestamp + DAY)
+        push_price(sandbox, ETH, price * UNIT)
+        act("rebalance", "keeper", "rebalance")
+    market.wait(price=4_150)
+    act("token_mint", "trader", "mint", 1_000 * DOLLAR, 0, ROLES["trader"])
+    market.wait(price=4_160)
+    half = sandbox.call("ETH3L", "balance_of", ROLES["trader"]) // 2
+    act("token_redeem", "trader", "redeem", half, 0, ROLES["trader"])
+    return found
+
+
 def measure() -> dict[str, Any]:
     """The figures of docs/gas.json, measured now."""
     with AnvilNode.start(find_anvil(), port=0, timestamp=START) as node:
@@ -122,6 +161,8 @@ def measure() -> dict[str, Any]:
         market.warm_up()
         with market.sandbox.rolled_back():
             found = trading(market)
+        with market.sandbox.rolled_back():
+            found |= leveraged_token(market)
         single, further = liquidations(market)
     found["liquidate"] = max(single.values())
     found["liquidate_each_more"] = max(further.values())

@@ -15,6 +15,7 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 /// | price, fill              | 2**88 - 1    | 3.0e8 per base; size * price < 2**184                          |
 /// | funding index            | 2**92 - 1    | 16 times the highest price                                     |
 /// | money                    | 2**87 - 1    | 1.5e20 at 6 decimals; money * quantum < 2**187 at 6 decimals   |
+/// | shares of a token       | 2**160 - 1   | shares * money < 2**248                                        |
 /// | token decimals           | 6 ... 18     | quantum = 10**(36 - decimals) <= 1e30 < 2**100                 |
 /// | rates and ratios         | 0 ... 1e18   | 1e18 < 2**60; equity of 8 positions * 1e18 < 2**254            |
 /// | elapsed time             | 2**40 seconds| price * rate * elapsed < 2**188                                |
@@ -24,6 +25,7 @@ library FixedMath {
     int256 internal constant PRICE_MAX = 2 ** 88 - 1;
     int256 internal constant FUNDING_MAX = 2 ** 92 - 1;
     int256 internal constant MONEY_MAX = 2 ** 87 - 1;
+    int256 internal constant SHARES_MAX = 2 ** 160 - 1;
 
     /// @notice Thrown when a size, or a side's open interest, leaves the supported range.
     error SizeOutOfRange(int256 size);
@@ -33,6 +35,8 @@ library FixedMath {
     error FundingIndexOutOfRange(int256 fundingIndex);
     /// @notice Thrown when an amount of money leaves the supported range.
     error MoneyOutOfRange(int256 money);
+    /// @notice Thrown when a token's shares leave the supported range.
+    error SharesOutOfRange(int256 shares);
 
     /// @notice `numerator / denominator`, rounded toward minus infinity. {denominator > 0}
     function divFloor(int256 numerator, int256 denominator) internal pure returns (int256 quotient) {
@@ -129,6 +133,12 @@ library FixedMath {
     function toMoney(int256 value) internal pure returns (int96) {
         if (value > MONEY_MAX || value < -MONEY_MAX) revert MoneyOutOfRange(value);
         return int96(value);
+    }
+
+    /// @notice `value`, refused when a token cannot have so many shares.
+    function toShares(int256 value) internal pure returns (uint256) {
+        if (value > SHARES_MAX || value < 0) revert SharesOutOfRange(value);
+        return uint256(value);
     }
 
     /// @notice `amount` as signed money, refused when it is none. {quanta}

@@ -357,4 +357,117 @@ library PerpMath {
             return (mark * (FixedMath.UNIT - trail)).divFloor(FixedMath.UNIT);
         }
     }
+
+    /* LEVERAGED TOKEN */
+
+    /// @notice Signed notional over equity, rounded down; the most there is when there is a position but no equity.
+    function leverageOf(int256 size, int256 mark, int256 equity) internal pure returns (int256) {
+        unchecked {
+            if (size == 0) return 0;
+            if (equity <= 0) return size > 0 ? type(int256).max : -type(int256).max;
+            return (size * mark).ratio(equity);
+        }
+    }
+
+    /// @notice The size that is worth `leverage` times a raw equity, rounded toward zero. {equity >= 0}
+    function sizeAtLeverage(int256 leverage, int256 mark, int256 equity) internal pure returns (int256) {
+        unchecked {
+            int256 size = equity.mulDivFloor(leverage.abs(), mark * FixedMath.UNIT);
+            return leverage > 0 ? size : -size;
+        }
+    }
+
+    /// @notice The position to which a rebalance trades: none when it would be worth less than `minNotional` or there
+    /// is no equity.
+    function targetSize(int256 leverage, int256 mark, int256 equity, int256 minNotional, int256 quantum)
+        internal
+        pure
+        returns (int256)
+    {
+        unchecked {
+            int256 size = sizeAtLeverage(leverage, mark, equity.max(0));
+            return notional(size, mark) < minNotional * quantum ? int256(0) : size;
+        }
+    }
+
+    /// @notice What is traded for `assets` that are added to `nav`: the same part of the position, rounded toward
+    /// zero; where there is no position, `leverage` of them. Nothing when the position would be worth less than
+    /// `minNotional`.
+    function mintDelta(
+        int256 size,
+        int256 mark,
+        int256 assets,
+        int256 nav,
+        int256 leverage,
+        int256 minNotional,
+        int256 quantum
+    ) internal pure returns (int256 delta) {
+        unchecked {
+            if (size == 0) {
+                delta = sizeAtLeverage(leverage, mark, assets * quantum).toSize();
+            } else {
+                delta = (size.abs() * assets).divFloor(nav).toSize();
+                if (size < 0) delta = -delta;
+            }
+            if (notional(size + delta, mark) < minNotional * quantum) delta = 0;
+        }
+    }
+
+    /// @notice The position that is left when `assets` of `nav` leave: the part that stays of one quantum more, which
+    /// is the most that `nav` was rounded by, so that leverage never rises; none when it would be worth less than
+    /// `minNotional`.
+    function sizeAfterRedeem(
+        int256 size,
+        int256 mark,
+        int256 assets,
+        int256 nav,
+        int256 minNotional,
+        int256 quantum
+    ) internal pure returns (int256) {
+        unchecked {
+            int256 rest = (size.abs() * (nav - assets)).divFloor(nav + 1);
+            if (notional(rest, mark) < minNotional * quantum) return 0;
+            return size > 0 ? rest : -rest;
+        }
+    }
+
+    /// @notice The shares that `assets` are worth, rounded down. `virtualShares` own one quantum of their own.
+    function sharesFor(int256 assets, int256 supply, int256 nav, int256 virtualShares) internal pure returns (int256) {
+        unchecked {
+            return (assets * (supply + virtualShares)).divFloor(nav + 1);
+        }
+    }
+
+    /// @notice What `shares` are worth, rounded down. {quanta}
+    function assetsFor(int256 shares, int256 supply, int256 nav, int256 virtualShares) internal pure returns (int256) {
+        unchecked {
+            return (shares * (nav + 1)).divFloor(supply + virtualShares);
+        }
+    }
+
+    /// @notice A share of an amount of money, rounded up.
+    function chargeOf(int256 amount, int256 share) internal pure returns (int256) {
+        unchecked {
+            return (amount * share).divCeil(FixedMath.UNIT);
+        }
+    }
+
+    /// @notice The worst price within `maxPremium` of the mark, rounded toward the mark.
+    function priceLimit(int256 mark, int256 delta, int256 maxPremium) internal pure returns (int256) {
+        unchecked {
+            int256 distance = (mark * maxPremium).divFloor(FixedMath.UNIT);
+            return delta > 0 ? mark + distance : mark - distance;
+        }
+    }
+
+    /// @notice What a rebalance pays its keeper, rounded down and never more than `nav`. {quanta}
+    function rebalanceReward(int256 delta, int256 mark, int256 rate, int256 nav, int256 quantum)
+        internal
+        pure
+        returns (int256)
+    {
+        unchecked {
+            return (notional(delta, mark) * rate).divFloor(quantum * FixedMath.UNIT).min(nav);
+        }
+    }
 }

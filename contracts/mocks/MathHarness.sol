@@ -69,6 +69,10 @@ contract MathHarness {
         return FixedMath.toMoney(value);
     }
 
+    function toShares(int256 value) external pure returns (uint256) {
+        return FixedMath.toShares(value);
+    }
+
     function toAmount(uint256 amount) external pure returns (int256) {
         return FixedMath.toAmount(amount);
     }
@@ -292,5 +296,72 @@ contract MathHarness {
         returns (int256)
     {
         return PerpMath.trailingTrigger(delta, mark, trail, trailIsRatio);
+    }
+
+    function leverageOf(int256 size, int256 mark, int256 equity) external pure returns (int256) {
+        return PerpMath.leverageOf(size, mark, equity);
+    }
+
+    function sizeAtLeverage(int256 leverage, int256 mark, int256 equity) external pure returns (int256) {
+        return PerpMath.sizeAtLeverage(leverage, mark, equity);
+    }
+
+    function targetSize(
+        int256 leverage,
+        int256 mark,
+        int256 equity,
+        int256 minNotional,
+        int256 quantum
+    ) external pure returns (int256) {
+        return PerpMath.targetSize(leverage, mark, equity, minNotional, quantum);
+    }
+
+    function mintDelta(
+        int256 size,
+        int256 mark,
+        int256 assets,
+        int256 nav,
+        int256 leverage,
+        int256 minNotional,
+        int256 quantum
+    ) external pure returns (int256 delta) {
+        return PerpMath.mintDelta(size, mark, assets, nav, leverage, minNotional, quantum);
+    }
+
+    function sizeAfterRedeem(
+        int256 size,
+        int256 mark,
+        int256 assets,
+        int256 nav,
+        int256 minNotional,
+        int256 quantum
+    ) external pure returns (int256) {
+        return PerpMath.sizeAfterRedeem(size, mark, assets, nav, minNotional, quantum);
+    }
+
+    function sharesFor(int256 assets, int256 supply, int256 nav, int256 virtualShares) external pure returns (int256) {
+        return PerpMath.sharesFor(assets, supply, nav, virtualShares);
+    }
+
+    function assetsFor(int256 shares, int256 supply, int256 nav, int256 virtualShares) external pure returns (int256) {
+        return PerpMath.assetsFor(shares, supply, nav, virtualShares);
+    }
+
+    function chargeOf(int256 amount, int256 share) external pure returns (int256) {
+        return PerpMath.chargeOf(amount, share);
+    }
+
+    function priceLimit(int256 mark, int256 delta, int256 maxPremium) external pure returns (int256) {
+        return PerpMath.priceLimit(mark, delta, maxPremium);
+    }
+
+    function rebalanceReward(
+        int256 delta,
+        int256 mark,
+        int256 rate,
+        int256 nav,
+        int256 quantum
+    ) external pure returns (int256) {
+        return PerpMath.rebalanceReward(delta, mark, rate, nav, quantum);
     }
 }

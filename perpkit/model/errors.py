@@ -7,12 +7,13 @@
     │   ├── Halted                  Paused, MarketActionPaused, OnlyOrders, GracePeriod, Delisted, NotAnnounced
     │   ├── BadInput                ZeroAmount, InvalidTransfer, UnknownMarket, InvalidParameter, UnsupportedDecimals,
     │   │                           NoPosition, NotAHolder, NotAscending, IncompleteHolders, NothingToDeleverage,
-    │   │                           NothingToRecord, InsufficientGas
-    │   ├── OutOfRange              SizeOutOfRange, PriceOutOfRange, FundingIndexOutOfRange, MoneyOutOfRange
+    │   │                           NothingToRecord, InsufficientGas, InvalidTerms, NothingToRebalance
+    │   ├── OutOfRange              SizeOutOfRange, PriceOutOfRange, FundingIndexOutOfRange, MoneyOutOfRange,
+    │   │                           SharesOutOfRange
     │   ├── InsufficientFunds       InsufficientCollateral, InsufficientTreasury, PoolInsolvent, WorthlessShares
     │   ├── Undermargined           BelowInitialMargin, BelowMaintenanceMargin
     │   ├── LimitExceeded           PriceLimitCrossed, TooManyPositions, BelowMinNotional, OpenInterestExceeded,
-    │   │                           PoolReserveExceeded
+    │   │                           PoolReserveExceeded, InsufficientOutput
     │   ├── NotLiquidatable
     │   ├── OrderError              UnknownOrder, OrderAlreadyExecuted, OrderAlreadyCancelled, OrderExpired,
     │   │                           OrderTooEarly, TriggerNotMet, ParentNotExecuted, NothingToReduce, PositionGone,
@@ -355,7 +356,10 @@ class PoolInsolvent(InsufficientFunds):
 
 
 class WorthlessShares(InsufficientFunds):
-    sentence = "the pool's shares are worth nothing at the moment, so that none can be issued."
+    sentence = (
+        "the shares are worth nothing at the moment, so that none can be issued; those of a leveraged token are dealt"
+        " in again once somebody deposits for its account."
+    )
 
 
 class BelowInitialMargin(Undermargined):
@@ -510,6 +514,35 @@ class UnknownReporter(BadReport):
         " time that were signed."
     )
     signer: str
+
+
+class InvalidTerms(BadInput):
+    arguments = ("name",)
+    sentence = "a leveraged token's {name} is out of its bounds in this market; deploy it with another."
+    name: str
+
+
+class NothingToRebalance(BadInput):
+    arguments = ("leverage:unit", "not_before")
+    sentence = (
+        "leverage is {leverage}, and the token may be rebalanced from {not_before} on, or when leverage leaves its"
+        " band, if there is anything to trade by then."
+    )
+    leverage: int
+    not_before: int
+
+
+class SharesOutOfRange(OutOfRange):
+    arguments = ("shares",)
+    sentence = "a supply of {shares} shares leaves the supported range."
+    shares: int
+
+
+class InsufficientOutput(LimitExceeded):
+    arguments = ("amount", "minimum")
+    sentence = "{amount} would be received where at least {minimum} was demanded; demand less or try again later."
+    amount: int
+    minimum: int
 
 
 class ERC20InsufficientBalance(TokenError):

@@ -12,9 +12,12 @@ from perpkit.model.types import (
     Delisting,
     LiquidationResult,
     MarketParams,
+    MintResult,
     OracleConfig,
     Order,
     Position,
+    RebalanceResult,
+    RedeemResult,
     RiskTier,
     SettleResult,
     TradeResult,
@@ -376,3 +379,23 @@ class EtherCredited(Event):
 class EtherClaimed(Event):
     to: Address
     amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Minted(Event):
+    minter: Address
+    receiver: Address
+    result: MintResult
+
+
+@dataclass(frozen=True, slots=True)
+class Redeemed(Event):
+    redeemer: Address
+    receiver: Address
+    result: RedeemResult
+
+
+@dataclass(frozen=True, slots=True)
+class Rebalanced(Event):
+    keeper: Address
+    result: RebalanceResult

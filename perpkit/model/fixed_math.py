@@ -6,6 +6,7 @@
 | price, fill              | 2**88 - 1     | 3.0e8 per base; size * price < 2**184                          |
 | funding index            | 2**92 - 1     | 16 times the highest price                                     |
 | money                    | 2**87 - 1     | 1.5e20 at 6 decimals; money * quantum < 2**187 at 6 decimals   |
+| shares of a token       | 2**160 - 1    | shares * money < 2**248                                        |
 | token decimals           | 6 ... 18      | quantum = 10**(36 - decimals) <= 1e30 < 2**100                 |
 | rates and ratios         | 0 ... 1e18    | 1e18 < 2**60; equity of 8 positions * 1e18 < 2**254            |
 | elapsed time             | 2**40 seconds | price * rate * elapsed < 2**188                                |
@@ -13,13 +14,20 @@
 
 from __future__ import annotations
 
-from perpkit.model.errors import FundingIndexOutOfRange, MoneyOutOfRange, PriceOutOfRange, SizeOutOfRange
+from perpkit.model.errors import (
+    FundingIndexOutOfRange,
+    MoneyOutOfRange,
+    PriceOutOfRange,
+    SharesOutOfRange,
+    SizeOutOfRange,
+)
 
 UNIT = 10**18
 SIZE_MAX = 2**96 - 1
 PRICE_MAX = 2**88 - 1
 FUNDING_MAX = 2**92 - 1
 MONEY_MAX = 2**87 - 1
+SHARES_MAX = 2**160 - 1
 INT256_MAX = 2**255 - 1
 
 
@@ -93,6 +101,13 @@ def to_money(value: int) -> int:
     """`value`, refused when it is no amount of money. {quanta}"""
     if value > MONEY_MAX or value < -MONEY_MAX:
         raise MoneyOutOfRange(value)
+    return value
+
+
+def to_shares(value: int) -> int:
+    """`value`, refused when a token cannot have so many shares."""
+    if value > SHARES_MAX or value < 0:
+        raise SharesOutOfRange(value)
     return value
 
 

@@ -17,6 +17,7 @@ from perpkit.model.fixed_math import (
     mul_div_ceil,
     mul_div_floor,
     ratio,
+    to_size,
 )
 
 # PRICE
@@ -261,3 +262,76 @@ def trailing_trigger(delta: int, mark: int, trail: int, trail_is_ratio: bool) ->
     if delta > 0:
         return div_ceil(mark * (UNIT + trail), UNIT)
     return div_floor(mark * (UNIT - trail), UNIT)
+
+
+# LEVERAGED TOKEN
+
+
+def leverage_of(size: int, mark: int, equity: int) -> int:
+    """Signed notional over equity, rounded down; the most there is when there is a position but no equity."""
+    if size == 0:
+        return 0
+    if equity <= 0:
+        return INT256_MAX if size > 0 else -INT256_MAX
+    return ratio(size * mark, equity)
+
+
+def size_at_leverage(leverage: int, mark: int, equity: int) -> int:
+    """The size that is worth `leverage` times a raw equity, rounded toward zero. {equity >= 0}"""
+    size = mul_div_floor(equity, abs(leverage), mark * UNIT)
+    return size if leverage > 0 else -size
+
+
+def target_size(leverage: int, mark: int, equity: int, min_notional: int, quantum: int) -> int:
+    """The position to which a rebalance trades: none when it would be worth less than `min_notional` or there is no
+    equity."""
+    size = size_at_leverage(leverage, mark, max(equity, 0))
+    return 0 if notional(size, mark) < min_notional * quantum else size
+
+
+def mint_delta(size: int, mark: int, assets: int, nav: int, leverage: int, min_notional: int, quantum: int) -> int:
+    """What is traded for `assets` that are added to `nav`: the same part of the position, rounded toward zero; where
+    there is no position, `leverage` of them. Nothing when the position would be worth less than `min_notional`."""
+    if size == 0:
+        delta = to_size(size_at_leverage(leverage, mark, assets * quantum))
+    else:
+        delta = to_size(div_floor(abs(size) * assets, nav))
+        if size < 0:
+            delta = -delta
+    return 0 if notional(size + delta, mark) < min_notional * quantum else delta
+
+
+def size_after_redeem(size: int, mark: int, assets: int, nav: int, min_notional: int, quantum: int) -> int:
+    """The position that is left when `assets` of `nav` leave: the part that stays of one quantum more, which is the
+    most that `nav` was rounded by, so that leverage never rises; none when it would be worth less than
+    `min_notional`."""
+    rest = div_floor(abs(size) * (nav - assets), nav + 1)
+    if notional(rest, mark) < min_notional * quantum:
+        return 0
+    return rest if size > 0 else -rest
+
+
+def shares_for(assets: int, supply: int, nav: int, virtual_shares: int) -> int:
+    """The shares that `assets` are worth, rounded down. `virtual_shares` own one quantum of their own."""
+    return div_floor(assets * (supply + virtual_shares), nav + 1)
+
+
+def assets_for(shares: int, supply: int, nav: int, virtual_shares: int) -> int:
+    """What `shares` are worth, rounded down. {quanta}"""
+    return div_floor(shares * (nav + 1), supply + virtual_shares)
+
+
+def charge_of(amount: int, share: int) -> int:
+    """A share of an amount of money, rounded up."""
+    return div_ceil(amount * share, UNIT)
+
+
+def price_limit(mark: int, delta: int, max_premium: int) -> int:
+    """The worst price within `max_premium` of the mark, rounded toward the mark."""
+    distance = div_floor(mark * max_premium, UNIT)
+    return mark + distance if delta > 0 else mark - distance
+
+
+def rebalance_reward(delta: int, mark: int, rate: int, nav: int, quantum: int) -> int:
+    """What a rebalance pays its keeper, rounded down and never more than `nav`. {quanta}"""
+    return min(div_floor(notional(delta, mark) * rate, quantum * UNIT), nav)

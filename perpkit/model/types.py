@@ -419,6 +419,83 @@ class AccountView:
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """What a leveraged token promises. Fixed at deployment."""
+
+    market: int
+    # {1e18 = 1x} Negative when short.
+    target_leverage: int
+    # {1e18 = 1x} Without sign: outside of this band anyone may rebalance at any time.
+    min_leverage: int
+    max_leverage: int
+    # {s} Inside of the band anyone may rebalance this long after the last time.
+    rebalance_interval: int
+    # {1e18 = 100 %} Of what is minted or redeemed; stays with the holders.
+    fee: int
+    # {1e18 = 100 %} How much worse than the mark price a trade may fill.
+    max_premium: int
+    # {1e18 = 100 %} Of the notional that a rebalance trades; paid in new shares, so that no payment can fail.
+    rebalance_reward: int
+
+
+@dataclass(frozen=True, slots=True)
+class MintResult:
+    """What minting did. The last three are totals after it."""
+
+    # {quanta} Paid.
+    assets: int
+    # {quanta} What net asset value rose by: the assets less what the trade cost.
+    value: int
+    # {quanta} The part of the value that is the holders'.
+    fee: int
+    shares: int
+    mark: int
+    delta: int
+    # {usd/base} Zero when nothing was traded.
+    fill: int
+    leverage: int
+    net_asset_value: int
+    supply: int
+
+
+@dataclass(frozen=True, slots=True)
+class RedeemResult:
+    """What redeeming did. The last three are totals after it."""
+
+    shares: int
+    # {quanta} The shares' part of net asset value.
+    value: int
+    # {quanta} What the trade cost; negative when it earned.
+    cost: int
+    # {quanta} The part of the rest that is the holders'.
+    fee: int
+    # {quanta} Paid out.
+    assets: int
+    # {usd/base} Zero when there was no position.
+    mark: int
+    delta: int
+    fill: int
+    leverage: int
+    net_asset_value: int
+    supply: int
+
+
+@dataclass(frozen=True, slots=True)
+class RebalanceResult:
+    """What a rebalance did. The last three are totals after it."""
+
+    mark: int
+    delta: int
+    fill: int
+    # {quanta} The keeper's reward, and the shares that were minted for it.
+    reward: int
+    shares: int
+    leverage: int
+    net_asset_value: int
+    supply: int
+
+
+@dataclass(frozen=True, slots=True)
 class Signature:
     """What stands for a signature in the model: who signed, and the very message."""
 

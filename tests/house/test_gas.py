@@ -16,6 +16,9 @@ CEILINGS = {
     "close": 118_000,
     "liquidate": 128_000,
     "liquidate_each_more": 40_000,
+    "token_mint": 247_000,
+    "token_redeem": 250_000,
+    "rebalance": 213_000,
 }
 UNBOUNDED = {"deposit", "withdraw"}
 

@@ -88,6 +88,7 @@ TWINS = {
     "PriceOracle.sol": "price_oracle.py",
     "Orders.sol": "orders.py",
     "SignedPriceFeed.sol": "signed_price_feed.py",
+    "LeveragedToken.sol": "leveraged_token.py",
     "periphery/PerpLens.sol": "perp_lens.py",
 }
 

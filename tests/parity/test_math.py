@@ -22,9 +22,10 @@ from perpkit.model.errors import (
     Panic,
     PerpError,
     PriceOutOfRange,
+    SharesOutOfRange,
     SizeOutOfRange,
 )
-from perpkit.model.fixed_math import FUNDING_MAX, MONEY_MAX, PRICE_MAX, SIZE_MAX, UNIT
+from perpkit.model.fixed_math import FUNDING_MAX, MONEY_MAX, PRICE_MAX, SHARES_MAX, SIZE_MAX, UNIT
 from perpkit.model.types import ZERO_ADDRESS
 from perpkit.revm import RevmBackend
 
@@ -61,6 +62,7 @@ SIGNED = {
     "payment": 2**190,
     "realized": MONEY_MAX,
     "amount": MONEY_MAX,
+    "leverage": 10 * UNIT,
 }
 RANGES: dict[str, tuple[int, int]] = {
     **{name: (-bound, bound) for name, bound in SIGNED.items()},
@@ -91,6 +93,12 @@ RANGES: dict[str, tuple[int, int]] = {
     "elapsed": (0, 2**40),
     "funding_interval": (3600, 30 * 24 * 3600),
     "quantum": (10**18, 10**30),
+    "assets": (0, MONEY_MAX),
+    "nav": (0, MONEY_MAX),
+    "shares": (0, SHARES_MAX),
+    "supply": (0, SHARES_MAX),
+    "virtual_shares": (1, 10**12),
+    "max_premium": (0, UNIT // 10),
 }
 # Where a name means something else, or only a part of its range is needed.
 SPECIAL: dict[tuple[str, str], tuple[int, int]] = {
@@ -110,13 +118,19 @@ SPECIAL: dict[tuple[str, str], tuple[int, int]] = {
     ("to_amount", "amount"): (0, 2**256 - 1),
     # At 18 decimals a score of more would leave int256; the money of a house that is so rich would too.
     ("deleverage_score", "equity"): (-PNL_MAX, PNL_MAX),
+    ("size_at_leverage", "equity"): (0, EQUITY_MAX),
+    ("shares_for", "assets"): (-MONEY_MAX, MONEY_MAX),
+    ("rebalance_reward", "rate"): (0, UNIT // 100),
     **{("product_greater", name): (0, INT_MAX) for name in "abcd"},
     **{(function, name): (INT_MIN, INT_MAX) for function in ("min", "max") for name in "ab"},
     **{("clamp", name): (INT_MIN, INT_MAX) for name in ("value", "low", "high")},
-    **{(f"to_{what}", "value"): (INT_MIN, INT_MAX) for what in ("size", "price", "funding_index", "money", "unsigned")},
+    **{
+        (f"to_{what}", "value"): (INT_MIN, INT_MAX)
+        for what in ("size", "price", "funding_index", "money", "shares", "unsigned")
+    },
 }
 # The bounds at which a number is refused: every conversion is tried on both sides of each.
-BOUNDS = [SIZE_MAX, PRICE_MAX, FUNDING_MAX, MONEY_MAX]
+BOUNDS = [SIZE_MAX, PRICE_MAX, FUNDING_MAX, MONEY_MAX, SHARES_MAX]
 
 
 def valid(function: str, a: dict[str, int]) -> bool:
@@ -130,6 +144,10 @@ def valid(function: str, a: dict[str, int]) -> bool:
     if function == "cost_after_funding" and abs(a["payment"]) * a["quantum"] > PNL_MAX:
         return False
     if function == "deleverage_size" and a["target"] * a["quantum"] > INT_MAX:
+        return False
+    if function == "mint_delta" and a["size"] and not a["nav"]:
+        return False
+    if function == "size_after_redeem" and a["assets"] > a["nav"]:
         return False
     if function in ("mul_div_floor", "mul_div_ceil"):
         return abs(a["value"]) * a["factor"] // a["denominator"] < INT_MAX
@@ -191,7 +209,16 @@ class Scene:
         pnl = side * closed * mark - cost_closed
         profit = size * mark - cost
         target = rng.choice((0, self.near(abs(profit) // quantum), abs(profit) // quantum * rng.randint(0, 120) // 100))
+        nav = max(equity // quantum, 1)
+        supply = self.log_uniform(1, SHARES_MAX) if rng.random() < 0.3 else nav * 10**12
         drawn = {
+            "nav": nav,
+            "assets": rng.choice((self.near(nav), self.log_uniform(1, nav), self.log_uniform(10**5, 10**13))),
+            "supply": supply,
+            "shares": rng.choice((supply, self.log_uniform(1, supply))),
+            "virtual_shares": 10 ** rng.randint(0, 12),
+            "leverage": side * rng.randint(100, 1000) * UNIT // 100,
+            "max_premium": rng.randint(0, 1000) * UNIT // 10_000,
             "quantum": quantum,
             "mark": mark,
             "price": self.near(mark),
@@ -402,6 +429,9 @@ def test_every_formula_of_the_model_is_in_the_harness() -> None:
         ("to_money", (-MONEY_MAX,), -MONEY_MAX),
         ("to_money", (MONEY_MAX + 1,), MoneyOutOfRange(MONEY_MAX + 1)),
         ("to_money", (INT_MIN,), MoneyOutOfRange(INT_MIN)),
+        ("to_shares", (SHARES_MAX,), SHARES_MAX),
+        ("to_shares", (SHARES_MAX + 1,), SharesOutOfRange(SHARES_MAX + 1)),
+        ("to_shares", (-1,), SharesOutOfRange(-1)),
         ("to_amount", (MONEY_MAX,), MONEY_MAX),
         ("to_amount", (MONEY_MAX + 1,), MoneyOutOfRange(MONEY_MAX + 1)),
         ("to_amount", (2**256 - 1,), MoneyOutOfRange(INT_MAX)),
