@@ -3,28 +3,45 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from hashlib import sha256
 from typing import Any
 
 from perpkit.backend import Backend
 from perpkit.model.book import Book
-from perpkit.model.types import Address, Position
+from perpkit.model.types import Address, Position, owner_of, sub_of
 
 
 def read_state(backend: Backend, *, accounts: Iterable[int], owners: Iterable[Address]) -> dict[str, Any]:
-    """Vault, markets, accounts and tokens. The addresses of contracts are left out: they differ between backends."""
+    """Vault, markets, accounts, orders and tokens. Contracts go by their labels: their addresses differ between
+    backends."""
     count: int = backend.call("clearinghouse", "market_count")
     house, pool = backend.deployed["clearinghouse"].address, backend.deployed["pool"].address
     holders = {owner: owner for owner in owners} | {"clearinghouse": house, "pool": pool}
     return {
         "vault": asdict(backend.call("clearinghouse", "vault")),
         "markets": [_read_market(backend, market) for market in range(count)],
-        "accounts": {f"{account:#x}": _read_account(backend, account) for account in sorted(accounts)},
+        "accounts": {_name(backend, account): _read_account(backend, account) for account in sorted(accounts)},
         "tokens": {name: backend.call("token", "balance_of", at) for name, at in sorted(holders.items())},
         "orders": _read_orders(backend),
+        "leveraged": _read_leveraged(backend, holders),
         "shares": {name: backend.call("pool", "balance_of", at) for name, at in sorted(holders.items())},
+    }
+
+
+def _name(backend: Backend, account: int) -> str:
+    """An account's id, or of a contract its label."""
+    owner = owner_of(account)
+    labels = [deployed.label for deployed in backend.deployed.values() if deployed.address == owner]
+    return f"{labels[0]}:{sub_of(account)}" if labels else f"{account:#x}"
+
+
+def _read_leveraged(backend: Backend, holders: Mapping[str, Address]) -> dict[str, Any]:
+    """Who holds how much of every leveraged token."""
+    labels = sorted(label for label, deployed in backend.deployed.items() if deployed.contract == "LeveragedToken")
+    return {
+        label: {name: backend.call(label, "balance_of", at) for name, at in sorted(holders.items())} for label in labels
     }
 
 
