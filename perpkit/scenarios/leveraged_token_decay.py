@@ -63,11 +63,14 @@ def play(
 
     for _ in range(swings):
         up = START * UNIT * (100 + swing) // 100
-        for price, before in ((up, START * UNIT), (START * UNIT, up)):
+        for price, before, words in (
+            (up, START * UNIT, f"ETH is up by {swing} %, and both tokens are rebalanced."),
+            (START * UNIT, up, "ETH is back, and both tokens are rebalanced."),
+        ):
             _a_day(stage, price)
             for fund in (LONG, SHORT):
                 ideal[fund.label] *= 1 + fund.times * (Fraction(price, before) - 1)
-        _tell(stage, worth, f"ETH went up by {swing} % and came back, and the tokens were rebalanced on both days.")
+            _tell(stage, worth, words)
     stood = {name: values[-1] for name, values in worth.items()}
     for label in ideal:
         # Each rebalance pays 0.05 % on what it trades, and its keeper 0.01 %; minting cost 0.1 % and the fee on 3x.
