@@ -275,11 +275,11 @@ def test_an_unknown_log_gives_none() -> None:
     assert decode_log(HOUSE, [], b"") is None
 
 
-@given(UINT256, RESULT, st.integers(-(2**127), 2**127 - 1), INT256)
+@given(UINT256, RESULT, st.integers(-(2**103), 2**103 - 1), INT256)
 def test_a_log_becomes_the_models_event(account: int, result: tuple[int, ...], size: int, cost: int) -> None:
     """Indexed values come from the topics, the others from the data, each into its own field."""
     event = event_named("Traded")
-    position, balances = (size, 5, cost), (-1, -2, 3, 4)
+    position, balances = (size, 5, 7, cost), (-1, -2, 3, 4)
     data = encode([p.type for p in event.inputs if not p.indexed], [9, 11, result, position, balances])
     assert decode_log(HOUSE, [event.topic0, word(3), word(account)], data) == events.Traded(
         3, account, 9, 11, types.TradeResult(*result), types.Position(*position), types.Balances(*balances)

@@ -42,10 +42,18 @@ def fill_rounded_for_the_trader(mark: int, skew: int, delta: int, skew_scale: in
 
 
 def liquidation_size_rounded_down(
-    size: int, mark: int, equity: int, initial_margin: int, imr: int, penalty_rate: int, min_notional: int, quantum: int
+    size: int,
+    mark: int,
+    equity: int,
+    initial_margin: int,
+    imr: int,
+    penalty_rate: int,
+    min_notional: int,
+    least: int,
+    quantum: int,
 ) -> int:
     shortfall = initial_margin - equity * UNIT + quantum * UNIT
-    closed = min(abs(size), div_floor(shortfall, mark * (imr - penalty_rate)))
+    closed = max(least, min(abs(size), div_floor(shortfall, mark * (imr - penalty_rate))))
     return abs(size) if (abs(size) - closed) * mark < min_notional * quantum else closed
 
 
