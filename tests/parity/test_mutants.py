@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from parity.seeds import seeded
+from parity.sides import Divergence, Step
 from parity.test_math import HARNESS, Harness, random_cases
-from parity.walk import Divergence, Step, diverges, replay, wander
+from parity.walk import diverges, replay, wander
 from perpkit.market_setup import DOLLAR
 from perpkit.model import clearinghouse, liquidity_pool, market_ledger, perp_math
 from perpkit.model.fixed_math import UNIT, div_ceil, div_floor, mul_div_ceil, mul_div_floor
