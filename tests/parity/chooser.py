@@ -143,7 +143,9 @@ class Chooser:
             return "set_announced", "governor", market
         if announced and now < announced.effective_at and rng.random() < 0.03:
             return "time", announced.effective_at - now - rng.choice((0, 0, 0, 1))
-        if house.params_of(market).min_delay and rng.random() < 0.15:
+        if house.params_of(market).min_delay and rng.random() < 0.1:
+            if rng.random() < 0.6:
+                return "set_operator", rng.choice(("trader", "whale", "counterparty")), "operator", True
             return "set_params", "governor", market, "", 0, "kept"
         return None
 
@@ -167,7 +169,7 @@ class Chooser:
         rng, house, now = self.rng, self.walk.house, self.walk.revm.timestamp
         for market in self._may_end():
             state, due = house.state_of(market), house.delisting_of(market).effective_at
-            if not state.long_oi + state.short_oi or rng.random() > 0.15:
+            if not state.long_oi + state.short_oi or rng.random() > (0.5 if due and now >= due else 0.15):
                 continue
             if self._ended(market):
                 return self._close_out(market)
@@ -177,7 +179,7 @@ class Chooser:
                 return "time", due - now
             if due and rng.random() < 0.4:
                 feeds = market if market < len(self.walk.specs) else 0
-                return "push", feeds, rng.choice((-4000, -2000, 2000, 6000)), 511
+                return "push", feeds, rng.choice((-7000, -3000, 3000, 15_000)), 511
             if due:
                 return "delist_market", "governor", market
         return None
@@ -199,7 +201,10 @@ class Chooser:
         return "governor" if self.rng.random() < 0.85 else self.role()
 
     def owner(self) -> str:
-        """Mostly the owner; else an operator, or somebody who may not."""
+        """Mostly the owner; else an operator, which is who orders trade through, or somebody who may not."""
+        house = self.walk.house
+        if any(house.params_of(market).min_delay for market in range(house.market_count)) and self.rng.random() < 0.5:
+            return "operator"
         return "owner" if self.rng.random() < 0.85 else self.rng.choice(("operator", "outsider"))
 
     def index(self) -> int:
@@ -409,7 +414,7 @@ class Chooser:
         rng, market = self.rng, self.rng.choice(self._may_end() or [0])
         pick = rng.random()
         if pick < 0.2:
-            return "announce_delisting", self.role(), market
+            return "announce_delisting", self.governor(), market
         if pick < 0.5:
             return "delist_market", self.governor(), market
         if pick < 0.8:

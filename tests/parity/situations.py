@@ -141,7 +141,7 @@ SITUATIONS = {
     "thin": Situation(MarketSetup(THIN_MARKETS, pool=400_000 * DOLLAR, insurance=300 * DOLLAR)),
     "uninsured": Situation(MarketSetup(GREEDY_MARKETS, pool=150_000 * DOLLAR, insurance=1)),
     # Markets that come to an end, where neither pool nor fund has enough for all winners.
-    "ends": Situation(MarketSetup(ENDING_MARKETS, pool=60_000 * DOLLAR, insurance=300 * DOLLAR), ends=True),
+    "ends": Situation(MarketSetup(ENDING_MARKETS, pool=30_000 * DOLLAR, insurance=300 * DOLLAR), ends=True),
     "nine markets": Situation(MarketSetup(NINE_MARKETS, pool=2_000_000 * DOLLAR, insurance=20_000 * DOLLAR)),
     "edges": Situation(MarketSetup(EDGE_MARKETS, pool=5_000_000 * DOLLAR, insurance=20_000 * DOLLAR)),
     "18 decimals": Situation(

@@ -27,7 +27,9 @@ SHARES = {
     "edges": 1,
     "18 decimals": 1,
 }
-LEG = 1100  # steps from one setup on, before the next walk begins
+# Steps from one setup on, before the next walk begins: a market ends only once.
+LEG = {"ends": 300}
+LONG_LEG = 1100
 
 DONE = [
     "deposit",
@@ -152,10 +154,11 @@ def share(situation: str, steps: int) -> int:
     return -(-steps * SHARES[situation] // sum(SHARES.values()))
 
 
-def legs(steps: int) -> Iterator[int]:
-    """The lengths of the walks that make up so many steps."""
-    for left in range(steps, 0, -LEG):
-        yield min(left, LEG)
+def legs(situation: str, steps: int) -> Iterator[int]:
+    """The lengths of the walks that make up a situation's share."""
+    leg = LEG.get(situation, LONG_LEG)
+    for left in range(share(situation, steps), 0, -leg):
+        yield min(left, leg)
 
 
 @pytest.fixture(scope="session")
@@ -193,7 +196,7 @@ def test_the_walk(situation: str, logbook: Path, request: pytest.FixtureRequest)
     """Thousands of steps leave both sides equal; whoever comes last asks whether all deep states have been seen."""
     steps = request.config.getoption("--walk-steps", default=WALK_STEPS)
     outcomes: Counter[Outcome] = Counter()
-    for number, length in enumerate(legs(share(situation, steps))):
+    for number, length in enumerate(legs(situation, steps)):
         outcomes += wander(situation, seeded("walk", situation, number), length).outcomes
     write_down(logbook, situation, outcomes)
     seen = all_seen(logbook)
