@@ -11,7 +11,7 @@ from perpkit.market_setup import DEFAULT_MARKETS, DOLLAR, ROLES, UNIT, MarketSet
 from perpkit.model.book import SequenceGap
 from perpkit.model.events import Traded
 from perpkit.model.market_ledger import GRACE_PERIOD, LIQUIDATE, NOTICE, OUTAGE
-from perpkit.model.types import account_id
+from perpkit.model.types import RiskTier, account_id
 from perpkit.scenarios.story import Stage
 from perpkit.state import book_agrees, read_state
 
@@ -151,6 +151,23 @@ def test_a_cross_account_is_liquidated_until_it_is_healthy(stage: Stage) -> None
 
     assert [event.market for event in report.liquidations] == [0]
     assert not stage.view("trader").liquidatable
+
+
+def test_a_keeper_follows_accounts_into_new_tiers(stage: Stage) -> None:
+    """Two longs of 1 ETH with 100 dollars and 98 of equity; after a day's notice 3 % are needed from 1 ETH on."""
+    book, params = stage.keeper.book, stage.setup.markets[0].params
+    tiers = (RiskTier(UNIT, UNIT * 4 // 100, UNIT * 3 // 100),)
+    for role, milli in (("trader", 1_000), ("whale", 999)):
+        stage.deposit(role, 100)
+        stage.trade(role, "ETH-USD", milli=milli)
+    stage.act("governor", "announce_market_params", 0, params, tiers)
+    assert stage.advance(NOTICE).transactions == 0
+    stage.act("governor", "set_market_params", 0, params, tiers)
+    report = stage.keeper.step()
+
+    # 3 % of 4,000 are 120, and what is left below 1 ETH needs 2 %: one unit is enough.
+    assert [(event.account, event.result.closed) for event in report.liquidations] == [(account_id(ROLES["trader"]), 1)]
+    assert book.mmr(account_id(ROLES["trader"])) == UNIT // 100
 
 
 def test_a_gap_ends_in_insurance_deficit_and_deleveraging() -> None:
