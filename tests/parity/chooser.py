@@ -177,12 +177,29 @@ class Chooser:
                 return "announce_delisting", "governor", market
             if due and now < due:
                 return "time", due - now
-            if due and rng.random() < 0.4:
-                feeds = market if market < len(self.walk.specs) else 0
-                return "push", feeds, rng.choice((-7000, -3000, 3000, 15_000)), 511
             if due:
-                return "delist_market", "governor", market
+                return self._last_moments(market)
         return None
+
+    def _last_moments(self, market: int) -> Step:
+        """A price, no grace, somebody who takes the other side so that the pool may leave, a fall or a rise that is too
+        much for the losers, and the end."""
+        rng, now, grace_until = self.rng, self.walk.revm.timestamp, self.walk.house.state_of(market).grace_until
+        if self.walk.mark(market) is None:
+            return ("push_all",)
+        if grace_until == OUTAGE:
+            return "record_outage", self.role(), market
+        if now < grace_until:
+            return "time", grace_until - now
+        pick, feeds = rng.random(), market if market < len(self.walk.specs) else 0
+        if pick < 0.25:
+            return "trade", "owner", self.index(), market, "balance", 100, "any"
+        if pick < 0.4:
+            owner = rng.choice(("provider", "provider", "whale", self.role()))
+            return "pool_redeem", owner, owner, owner, rng.choice((900, 990))
+        if pick < 0.65:
+            return "push", feeds, rng.choice((-7000, -3000, 3000, 15_000)), 511
+        return "delist_market", "governor", market
 
     def _close_out(self, market: int) -> Step:
         """All accounts, some of them, or some twice."""
@@ -213,7 +230,7 @@ class Chooser:
     def market(self) -> int:
         if self.rng.random() < 0.02:
             return self.rng.choice((NOWHERE, 31, self.walk.house.market_count))
-        if self.rng.random() < 0.5 and len(self.walk.specs) < 9:
+        if self.rng.random() < 0.5 and len(self.walk.specs) < 9 and not self.walk.situation.ends:
             return 0
         return self.rng.randrange(self.walk.house.market_count)
 

@@ -132,7 +132,7 @@ DEEP = {
         "bankrupt, keeper rewarded",
     ),
     "deleveraging": ("haircut", "excess profit", "partial", "full"),
-    "closing out": ("loser", "bankrupt", "winner, in full", "winner, in proportion"),
+    "closing out": ("loser", "bankrupt", "winner, in full"),
 }
 
 
@@ -209,6 +209,33 @@ def test_the_walk(situation: str, logbook: Path, request: pytest.FixtureRequest)
 def test_all_situations_are_walked() -> None:
     """No situation is left out."""
     assert set(SHARES) == set(SITUATIONS)
+
+
+# Two longs of 18,000 and 2,000 dollars against one short, a pool that has nearly left, and a price that is 2.5 times.
+INSOLVENT_END = [
+    ("deposit", "owner", 0, 9_000_000_000),
+    ("trade", "owner", 0, 1, "open", 200, "any"),
+    ("deposit", "owner", 3, 1_000_000_000),
+    ("trade", "owner", 3, 1, "open", 200, "any"),
+    ("deposit", "owner", 5, 2_000_000_000),
+    ("trade", "owner", 5, 1, "balance", 100, "any"),
+    ("pool_redeem", "provider", "provider", "provider", 900),
+    ("announce_delisting", "governor", 1),
+    ("time", 86_400),
+    ("push_all",),
+    ("push", 1, 15_000, 511),
+    ("delist_market", "governor", 1),
+    ("close_out", "outsider", 1, (0, 5, 12, 0)),
+    ("close_out", "keeper", 1, (3,)),
+    ("close_out", "trader", 1, (0, 3)),
+]
+
+
+def test_an_end_with_too_little_for_all_is_the_same_on_both_sides() -> None:
+    """What a random walk meets too seldom: winners who are paid in proportion."""
+    outcomes = replay("ends", INSOLVENT_END).outcomes
+    assert outcomes["closing out", "winner, in proportion"] == 2
+    assert outcomes["closing out", "bankrupt"] == 1
 
 
 # ------------------------------------------------------------------ the tool itself
