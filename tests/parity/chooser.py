@@ -45,7 +45,7 @@ class Chooser:
             (3, lambda: ("collect_fees", self.role(), self.market())),
             (9, self.pool),
             (4, self.operator),
-            (6, self.govern),
+            (7, self.govern),
             (2, lambda: ("record_outage", self.role(), self.market())),
             (2, self.end),
             (16, self.push),
@@ -387,7 +387,7 @@ class Chooser:
             return self._feeds(who, market)
         if pick < 0.48:
             return "set_orders", who, rng.choice(("operator", "operator", "keeper"))
-        if pick < 0.64:
+        if pick < 0.72:
             return self._announce(who, market)
         table = bad if rng.random() < 0.5 else good
         change = rng.choice(sorted(table))
@@ -402,7 +402,9 @@ class Chooser:
         """Mostly what needs it."""
         rng = self.rng
         mmr = self.walk.house.params_of(market).mmr
-        change, value = rng.choice((("min_delay", 1), ("min_delay", 255), ("mmr", mmr * 5 // 4), ("", 0), ("imr", 1)))
+        if rng.random() < 0.5:
+            return rng.choice(("announce", "set_params", "set_params")), who, market, "", 0, self._shape()
+        change, value = rng.choice((("min_delay", 1), ("min_delay", 255), ("mmr", mmr * 5 // 4), ("imr", 1)))
         return rng.choice(("announce", "announce", "set_params")), who, market, change, value, self._shape()
 
     def _shape(self) -> tuple[tuple[int, int], ...] | str:
