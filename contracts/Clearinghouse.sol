@@ -150,13 +150,14 @@ contract Clearinghouse is IClearinghouse, MarketLedger, MarginVault {
         int256 fundingIndex = _accrue(m, _mark(marks, market));
 
         for (uint256 i = 0; i < accounts.length; i++) {
-            if (_positions[accounts[i]][market].size == 0) continue;
+            uint256 account = accounts[i];
+            if (_positions[account][market].size == 0) continue;
             // COMPUTE
-            Margin memory margin = _margin(accounts[i], marks);
+            Margin memory margin = _margin(account, marks);
             if (PerpMath.isCovered(margin.equity, margin.maintenanceMargin)) continue;
-            (, uint256 graceUntil) = _graceOf(accounts[i]);
+            (, uint256 graceUntil) = _graceOf(account);
             if (graceUntil != 0) continue;
-            results[i] = _liquidate(m, accounts[i], market, marks[market], fundingIndex, margin);
+            results[i] = _liquidate(m, account, market, marks[market], fundingIndex, margin);
         }
     }
 
@@ -201,7 +202,8 @@ contract Clearinghouse is IClearinghouse, MarketLedger, MarginVault {
         if (bankrupt) {
             (result.badDebt, result.covered, result.deficit) = _coverBankruptcy(m, account, previous.size > 0);
         }
-        _accounts[keeper].collateral = (_accounts[keeper].collateral + result.reward).toMoney();
+        int256 keeperCollateral = _accounts[keeper].collateral + result.reward;
+        _accounts[keeper].collateral = keeperCollateral.toMoney();
 
         // EMIT
         emit Liquidated(
@@ -213,7 +215,7 @@ contract Clearinghouse is IClearinghouse, MarketLedger, MarginVault {
             result,
             next,
             _balances(m, account),
-            _accounts[keeper].collateral
+            keeperCollateral
         );
     }
 
@@ -226,14 +228,14 @@ contract Clearinghouse is IClearinghouse, MarketLedger, MarginVault {
     {
         uint256 tier = _tierOf(m, size);
         (int256 imr,) = _ratiosOf(m, tier);
-        int256 elsewhere = margin.initialMargin - PerpMath.marginRequirement(size, mark, imr);
+        int256 initialMargin = margin.initialMargin;
         int256 least = 0;
         while (true) {
             closed = PerpMath.liquidationSize(
                 size,
                 mark,
                 margin.equity,
-                elsewhere + PerpMath.marginRequirement(size, mark, imr),
+                initialMargin,
                 imr,
                 int256(uint256(m.params.penaltyRate)),
                 int256(uint256(m.params.minNotional)),
@@ -244,7 +246,9 @@ contract Clearinghouse is IClearinghouse, MarketLedger, MarginVault {
             int256 minSize = int256(uint256(m.tiers[tier - 1].minSize));
             if (size.abs() - closed >= minSize) return closed;
             least = size.abs() - minSize + 1;
-            (imr,) = _ratiosOf(m, --tier);
+            (int256 lower,) = _ratiosOf(m, --tier);
+            initialMargin -= PerpMath.marginRequirement(size, mark, imr - lower);
+            imr = lower;
         }
     }
 

@@ -29,6 +29,7 @@ abstract contract MarketDelisting is MarketRegistry {
         Market storage m = _listedMarket(market);
         uint256 effectiveAt = m.delisting.effectiveAt;
         if (effectiveAt == 0 || block.timestamp < effectiveAt) revert NotAnnounced(market, effectiveAt);
+        if (block.timestamp < m.state.graceUntil) revert GracePeriod(market, m.state.graceUntil);
 
         // ACCRUE
         int256[MAX_MARKETS] memory marks;

@@ -187,24 +187,30 @@ abstract contract MarketLedger is IMarketLedger, VaultLedger {
         if (next.size != 0 && (previous.size == 0 || (previous.size > 0) != (next.size > 0))) {
             next.opened = uint56(m.state.sequence + 1);
         }
-        _addToSide(m.state, previous, -1);
-        _addToSide(m.state, next, 1);
-        if (next.size == 0) delete _positions[account][market];
-        else _positions[account][market] = next;
+        _replaceOnSides(m.state, previous, next);
+        _positions[account][market] = next;
         if (previous.size == 0 && next.size != 0) _addMarket(account, market);
         if (previous.size != 0 && next.size == 0) _removeMarket(account, market);
     }
 
-    function _addToSide(MarketState storage state, Position memory position, int256 sign) internal {
-        int256 size = int256(position.size).abs() * sign;
-        int256 basis = PerpMath.basisOf(position.size, position.cost, position.fundingIndex) * sign;
-        if (position.size > 0) {
+    /// @dev One change of a side and not two, where a position stays on it.
+    function _replaceOnSides(MarketState storage state, Position memory previous, Position memory next) internal {
+        if (previous.size > 0 || next.size > 0) {
+            int256 size = int256(next.size).max(0) - int256(previous.size).max(0);
             state.longOi = (int256(uint256(state.longOi)) + size).toOpenInterest();
-            state.longBasis += basis;
-        } else if (position.size < 0) {
-            state.shortOi = (int256(uint256(state.shortOi)) + size).toOpenInterest();
-            state.shortBasis += basis;
+            state.longBasis += _basisOn(true, next) - _basisOn(true, previous);
         }
+        if (previous.size < 0 || next.size < 0) {
+            int256 size = int256(previous.size).min(0) - int256(next.size).min(0);
+            state.shortOi = (int256(uint256(state.shortOi)) + size).toOpenInterest();
+            state.shortBasis += _basisOn(false, next) - _basisOn(false, previous);
+        }
+    }
+
+    /// @dev A position's share of a side's basis: none when it is on the other.
+    function _basisOn(bool long, Position memory position) internal pure returns (int256) {
+        if (position.size == 0 || long != (position.size > 0)) return 0;
+        return PerpMath.basisOf(position.size, position.cost, position.fundingIndex);
     }
 
     function _addMarket(uint256 account, uint16 market) internal {
@@ -238,7 +244,8 @@ abstract contract MarketLedger is IMarketLedger, VaultLedger {
     /// @dev Moves `money` from the pool to an account, from the account to the pool when negative, and a penalty from
     /// the account to the insurance fund.
     function _credit(uint256 account, int256 money, int256 penalty) internal {
-        _accounts[account].collateral = (_accounts[account].collateral + money - penalty).toMoney();
+        AccountState storage a = _accounts[account];
+        a.collateral = (a.collateral + money - penalty).toMoney();
         _vault.pool = (_vault.pool - money).toMoney();
         _vault.insurance = uint96((_insurance() + penalty).toMoney());
     }
@@ -246,14 +253,16 @@ abstract contract MarketLedger is IMarketLedger, VaultLedger {
     function _chargeFee(Market storage m, uint256 account, int256 fee) internal {
         int256 insurancePart = PerpMath.shareOf(fee, int256(uint256(m.params.insuranceShare)));
         int256 protocolPart = PerpMath.shareOf(fee, int256(uint256(m.params.protocolShare)));
-        _accounts[account].collateral = (_accounts[account].collateral - fee).toMoney();
+        AccountState storage a = _accounts[account];
+        a.collateral = (a.collateral - fee).toMoney();
         m.state.protocolFees = uint96((int256(uint256(m.state.protocolFees)) + protocolPart).toMoney());
         _vault.insurance = uint96((_insurance() + insurancePart).toMoney());
         _vault.pool = (_vault.pool + fee - insurancePart - protocolPart).toMoney();
     }
 
     function _isBankrupt(uint256 account) internal view returns (bool) {
-        return _accounts[account].markets == 0 && _accounts[account].collateral < 0;
+        AccountState storage a = _accounts[account];
+        return a.markets == 0 && a.collateral < 0;
     }
 
     /// @dev Whether a trade does nothing but make a position smaller.

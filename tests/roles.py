@@ -219,6 +219,23 @@ class House:
             self.wait(DAY)
             self.do("set_market_params", market, params, tiers, by="governor")
 
+    def pause(self, market: int, bits: int) -> Receipt:
+        return self.do("set_market_paused", market, bits, by="governor")
+
+    def record_outage(self, market: int, *, by: str = "outsider") -> Receipt:
+        return self.do("record_outage", market, by=by)
+
+    def delist(self, market: int, *, price: int | str | Fraction | None = None) -> Receipt:
+        """Announces the end of a market, waits the day, and ends it at a price in dollars, or at the last one."""
+        self.do("announce_delisting", market, by="governor")
+        self.wait(DAY)
+        if price is not None:
+            self.set_price(market, price)
+        return self.do("delist_market", market, by="governor")
+
+    def close_out(self, market: int, names: Sequence[str], *, by: str = "outsider") -> Receipt:
+        return self.do("close_out", market, tuple(acc(name) for name in names), by=by)
+
     def make_free(self, market: int) -> None:
         """Takes all fees and all funding from a market, and nearly all of its premium."""
         self.set_params(market, taker_fee=0, maker_fee=0, max_funding_rate=0, skew_scale=2**96 - 1)

@@ -67,7 +67,8 @@ interface IClearinghouse is IMarketLedger {
     /// @notice Announces that a market may be delisted from `NOTICE` seconds later on. Owner only.
     function announceDelisting(uint16 market) external;
 
-    /// @notice Ends a market at its mark price now, which is final: no more trades, funding or liquidations. Owner only.
+    /// @notice Ends a market at its mark price now, which is final: no more trades, funding or liquidations; not while an
+    /// outage or the grace period after it lasts. Owner only.
     function delistMarket(uint16 market) external;
 
     /// @notice Closes positions of a delisted market at its final price, for anyone who asks. Losers pay at once. A

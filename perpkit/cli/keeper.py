@@ -1,4 +1,4 @@
-"""`perpkit keeper`: liquidates and deleverages on a market that others share."""
+"""`perpkit keeper`: liquidates, deleverages and records outages on a market that others share."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from perpkit.cli.options import JsonOption, KeystoreOption, ManifestOption, Pass
 from perpkit.cli.output import stdout
 from perpkit.cli.session import Session, connect_as
 from perpkit.keeper.keeper import Keeper, KeeperReport
+from perpkit.model.market_ledger import OUTAGE
 from perpkit.model.types import owner_of
 from perpkit.replay import dollars
 
@@ -81,6 +82,9 @@ def summary(report: KeeperReport, session: Session) -> dict[str, Any]:
             }
             for event in report.deleveragings
         ],
+        "outages": [
+            {"market": symbols[event.market], "began": event.grace_until == OUTAGE} for event in report.outages
+        ],
         "refusals": [str(error) for error in report.refusals],
     }
 
@@ -95,6 +99,9 @@ def _say(report: KeeperReport, session: Session) -> None:
     for adl in report.deleveragings:
         who, haircut = session.who(owner_of(adl.account)), dollars(adl.result.haircut)
         console.print(f"deleveraged {who} in {symbols[adl.market]}, haircut {haircut}")
+    for outage in report.outages:
+        what = "price is missing" if outage.grace_until == OUTAGE else "price is back"
+        console.print(f"recorded that the {what} in {symbols[outage.market]}")
     for error in report.refusals:
         console.print(f"refused: {error}")
 

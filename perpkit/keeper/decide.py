@@ -9,7 +9,7 @@ from perpkit.keeper.liquidation_index import LiquidationIndex
 from perpkit.model import perp_math
 from perpkit.model.book import Book
 from perpkit.model.fixed_math import UNIT
-from perpkit.model.market_ledger import DELEVERAGE, LIQUIDATE
+from perpkit.model.market_ledger import DELEVERAGE, DELISTED, LIQUIDATE, OUTAGE
 
 Marks = Mapping[int, int]
 
@@ -31,19 +31,36 @@ class Deleverage:
     accounts: tuple[int, ...]
 
 
-Action = Liquidate | Deleverage
+@dataclass(frozen=True, slots=True)
+class RecordOutage:
+    """Record that a market's price is missing, or that it is back."""
+
+    market: int
+
+
+Action = RecordOutage | Liquidate | Deleverage
 
 
 def decide(book: Book, index: LiquidationIndex, marks: Marks, timestamp: int, *, batch: int) -> list[Action]:
-    """Liquidations first, at most `batch` accounts in one action; when there are none, deleveraging."""
+    """Outages first, as they decide who may be liquidated; then liquidations, at most `batch` accounts in one action;
+    when there are none, deleveraging."""
     liquidations: list[Action] = list(_liquidations(book, index, marks, timestamp, batch))
-    return liquidations or list(_deleveragings(book, marks, timestamp))
+    return [*_outages(book, marks), *(liquidations or _deleveragings(book, marks, timestamp))]
 
 
 def shortfall(book: Book, account: int, marks: Marks, timestamp: int) -> int:
     """By how much an account's equity misses its maintenance margin {raw * 1e18}; zero or less when it does not."""
     equity, _, maintenance = book.margin(account, marks, timestamp)
     return maintenance - equity * UNIT
+
+
+def _outages(book: Book, marks: Marks) -> Iterator[RecordOutage]:
+    """The beginning where somebody has a position, and every end."""
+    for market, m in book.markets.items():
+        known, missing = m.state.grace_until == OUTAGE, market not in marks
+        held = m.state.long_oi + m.state.short_oi > 0
+        if missing != known and (known or held) and not m.state.paused & DELISTED:
+            yield RecordOutage(market)
 
 
 def _liquidations(book: Book, index: LiquidationIndex, marks: Marks, timestamp: int, batch: int) -> Iterator[Liquidate]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from perpkit.backend import Backend, Receipt
-from perpkit.keeper.decide import Action, Liquidate, decide
+from perpkit.keeper.decide import Action, Liquidate, RecordOutage, decide
 from perpkit.keeper.liquidation_index import LiquidationIndex
 from perpkit.model.book import Book
 from perpkit.model.errors import PerpError
-from perpkit.model.events import Deleveraged, Liquidated
+from perpkit.model.events import Deleveraged, Liquidated, OutageRecorded
 from perpkit.model.types import Address, MarketView
 
 # One step answers one price: more rounds than this mean that acting changes nothing.
@@ -22,6 +22,7 @@ class KeeperReport:
 
     liquidations: list[Liquidated] = field(default_factory=list)
     deleveragings: list[Deleveraged] = field(default_factory=list)
+    outages: list[OutageRecorded] = field(default_factory=list)
     refusals: list[PerpError] = field(default_factory=list)
     transactions: int = 0
 
@@ -31,7 +32,7 @@ class KeeperReport:
 
 
 class Keeper:
-    """Liquidates and deleverages on any backend, for the account 0 of `address`."""
+    """Liquidates, deleverages and records outages on any backend, for the account 0 of `address`."""
 
     def __init__(self, backend: Backend, address: Address, *, batch: int = 40) -> None:
         self.backend = backend
@@ -77,6 +78,8 @@ class Keeper:
         return report
 
     def _act(self, action: Action) -> Receipt:
+        if isinstance(action, RecordOutage):
+            return self.backend.transact("clearinghouse", "record_outage", action.market, sender=self.address)
         if isinstance(action, Liquidate):
             args: tuple[object, ...] = (action.market, action.accounts)
             return self.backend.transact("clearinghouse", "liquidate_many", *args, sender=self.address)
@@ -87,3 +90,4 @@ class Keeper:
         report.transactions += 1
         report.liquidations += [event for event in receipt.events if isinstance(event, Liquidated)]
         report.deleveragings += [event for event in receipt.events if isinstance(event, Deleveraged)]
+        report.outages += [event for event in receipt.events if isinstance(event, OutageRecorded)]

@@ -8,6 +8,7 @@ from typing import Any
 
 from perpkit.model import events as ev
 from perpkit.model import perp_math
+from perpkit.model.market_ledger import DELISTED
 from perpkit.model.types import (
     NO_DELISTING,
     NO_POSITION,
@@ -109,13 +110,19 @@ class Book:
         held = self.account(id).positions.items()
         return max((self.markets[market].ratios(position.size)[1] for market, position in held), default=0)
 
+    def marks(self, given: Mapping[int, int]) -> dict[int, int]:
+        """Mark prices as given, and of delisted markets the final ones."""
+        ended = {id: m.delisting.price for id, m in self.markets.items() if m.state.paused & DELISTED}
+        return {**given, **ended}
+
     def margin(self, id: int, marks: Mapping[int, int], timestamp: int) -> tuple[int, int, int]:
         """An account's raw equity, and its initial and maintenance margin {raw * 1e18}."""
         account = self.account(id)
         equity = account.collateral * self.quantum
         initial = maintenance = 0
         for market, position in account.positions.items():
-            m, mark = self.markets[market], marks[market]
+            m = self.markets[market]
+            mark = m.delisting.price if m.state.paused & DELISTED else marks[market]
             index_delta = m.funding_index(mark, timestamp) - position.funding_index
             equity += perp_math.unrealized_pnl(position.size, position.cost, mark, index_delta)
             imr, mmr = m.ratios(position.size)

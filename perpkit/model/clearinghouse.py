@@ -210,7 +210,8 @@ class Clearinghouse(Deleveraging, MarketDelisting, MarginVault):
         self._update_vault(insurance=to_money(self._vault.insurance - reward))
         if bankrupt:
             bad_debt, covered, deficit = self._cover_bankruptcy(m, account, previous.size > 0)
-        self._set_collateral(keeper, self._accounts[keeper].collateral + reward)
+        keeper_collateral = self._accounts[keeper].collateral + reward
+        self._set_collateral(keeper, keeper_collateral)
 
         # EMIT
         result = LiquidationResult(closed, mark, realized, funding, penalty, reward, bad_debt, covered, deficit)
@@ -224,7 +225,7 @@ class Clearinghouse(Deleveraging, MarketDelisting, MarginVault):
                 result,
                 next,
                 self._balances(m, account),
-                self._accounts[keeper].collateral,
+                keeper_collateral,
             )
         )
         return result
@@ -234,14 +235,14 @@ class Clearinghouse(Deleveraging, MarketDelisting, MarginVault):
         tried from the position's own tier downward, the first that fits is the least."""
         tier = self._tier_of(m, size)
         imr, _ = self._ratios_of(m, tier)
-        elsewhere = margin.initial_margin - perp_math.margin_requirement(size, mark, imr)
+        initial_margin = margin.initial_margin
         least = 0
         while True:
             closed = perp_math.liquidation_size(
                 size,
                 mark,
                 margin.equity,
-                elsewhere + perp_math.margin_requirement(size, mark, imr),
+                initial_margin,
                 imr,
                 m.params.penalty_rate,
                 m.params.min_notional,
@@ -255,7 +256,9 @@ class Clearinghouse(Deleveraging, MarketDelisting, MarginVault):
                 return closed
             least = abs(size) - min_size + 1
             tier -= 1
-            imr, _ = self._ratios_of(m, tier)
+            lower, _ = self._ratios_of(m, tier)
+            initial_margin -= perp_math.margin_requirement(size, mark, imr - lower)
+            imr = lower
 
     # SIMULATION
 

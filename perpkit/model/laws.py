@@ -60,10 +60,11 @@ def equity_adds_up(now: Moment) -> bool:
     book, vault, quantum = now.book, now.book.vault, now.book.quantum
     traders = sum(book.margin(id, now.marks, now.timestamp)[0] for id in book.accounts)
     pool = vault.pool * quantum
+    marks = book.marks(now.marks)
     for id, market in book.markets.items():
-        if id not in now.marks:
+        if id not in marks:
             continue
-        mark = now.marks[id]
+        mark = marks[id]
         index = market.funding_index(mark, now.timestamp)
         pool -= market.side_pnl(long=True, mark=mark, funding_index=index)
         pool -= market.side_pnl(long=False, mark=mark, funding_index=index)
@@ -97,6 +98,7 @@ EVENT_LAWS = (
     "no_event_is_missing",
     "funding_accrues_once_a_second",
     "only_unhealthy_accounts_are_liquidated",
+    "nobody_is_liquidated_in_grace",
     "partial_liquidation_restores_initial_margin",
     "withdrawals_leave_the_pool_solvent",
     "deleveraging_follows_the_ranking",
@@ -159,6 +161,9 @@ class Watchman:
         equity, _, maintenance = self.book.margin(event.account, at, timestamp)
         if perp_math.is_covered(equity, maintenance):
             self._breach("only_unhealthy_accounts_are_liquidated", repr(event))
+        held = self.book.accounts[event.account].positions
+        if any(timestamp < self.book.markets[market].state.grace_until for market in held):
+            self._breach("nobody_is_liquidated_in_grace", repr(event))
 
     def _after_liquidation(self, event: ev.Liquidated, timestamp: int, marks: Marks) -> None:
         if event.position.size == 0:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from perpkit.model import perp_math
 from perpkit.model.contract import external
-from perpkit.model.errors import Delisted, NotAnnounced
+from perpkit.model.errors import Delisted, GracePeriod, NotAnnounced
 from perpkit.model.events import ClaimRegistered, ClosedOut, DelistingAnnounced, MarketDelisted, PayoutFixed
 from perpkit.model.fixed_math import clamp, div_floor, to_money
 from perpkit.model.market_ledger import DELEVERAGE, DELISTED, LIQUIDATE, NOTICE, SETTLE, TRADE, Market
@@ -38,6 +38,8 @@ class MarketDelisting(MarketRegistry):
         effective_at = m.delisting.effective_at
         if effective_at == 0 or self.world.timestamp < effective_at:
             raise NotAnnounced(market, effective_at)
+        if self.world.timestamp < m.state.grace_until:
+            raise GracePeriod(market, m.state.grace_until)
 
         # ACCRUE
         mark = self._mark({}, market)

@@ -190,8 +190,7 @@ class MarketLedger(VaultLedger):
         # Opened or flipped: the next event is the position's birth.
         if next.size != 0 and (previous.size == 0 or (previous.size > 0) != (next.size > 0)):
             next = replace(next, opened=m.state.sequence + 1)
-        self._add_to_side(m, previous, -1)
-        self._add_to_side(m, next, 1)
+        self._replace_on_sides(m, previous, next)
         if next.size == 0:
             del self._positions[account, market]
         else:
@@ -202,16 +201,25 @@ class MarketLedger(VaultLedger):
             self._remove_market(account, market)
         return next
 
-    def _add_to_side(self, m: Market, position: Position, sign: int) -> None:
-        size = abs(position.size) * sign
-        basis = perp_math.basis_of(position.size, position.cost, position.funding_index) * sign
+    def _replace_on_sides(self, m: Market, previous: Position, next: Position) -> None:
+        """One change of a side and not two, where a position stays on it."""
         state = m.state
-        if position.size > 0:
+        if previous.size > 0 or next.size > 0:
+            size = max(next.size, 0) - max(previous.size, 0)
+            basis = self._basis_on(True, next) - self._basis_on(True, previous)
             self._update_market(m, long_oi=to_open_interest(state.long_oi + size), long_basis=state.long_basis + basis)
-        elif position.size < 0:
+        if previous.size < 0 or next.size < 0:
+            size = min(previous.size, 0) - min(next.size, 0)
+            basis = self._basis_on(False, next) - self._basis_on(False, previous)
             self._update_market(
                 m, short_oi=to_open_interest(state.short_oi + size), short_basis=state.short_basis + basis
             )
+
+    def _basis_on(self, long: bool, position: Position) -> int:
+        """A position's share of a side's basis: none when it is on the other."""
+        if position.size == 0 or long != (position.size > 0):
+            return 0
+        return perp_math.basis_of(position.size, position.cost, position.funding_index)
 
     def _add_market(self, account: int, market: int) -> None:
         state = self._accounts[account]

@@ -14,6 +14,7 @@ from perpkit.backend import Sandbox
 from perpkit.keeper.keeper import KeeperReport
 from perpkit.market_setup import DOLLAR, ROLES, UNIT, feed_answer, feed_labels
 from perpkit.model.errors import QuorumNotMet
+from perpkit.model.market_ledger import GRACE_PERIOD, OUTAGE
 from perpkit.picture import PRICE, Panel, Picture, Series
 from perpkit.scenarios.blind_stage import BlindStage
 from perpkit.scenarios.parameters import Between
@@ -39,12 +40,13 @@ class FeedStage(BlindStage):
         self.said.append(self.answers)
 
 
-def publish(stage: FeedStage, answers: tuple[int, int, int], *, mark: int | None) -> KeeperReport:
-    """Each feed of ETH says its own price {usd}, a minute later, and the keeper answers. `mark` is what comes of it."""
+def publish(stage: FeedStage, answers: tuple[int, int, int], *, mark: int | None, after: int = 60) -> KeeperReport:
+    """Each feed of ETH says its own price {usd}, `after` seconds later, and the keeper answers. `mark` is what comes of
+    it."""
     if mark is not None:
         stage.prices[ETH] = mark * UNIT
     stage.answers = answers
-    stage.sandbox.set_time(stage.sandbox.timestamp + 60)
+    stage.sandbox.set_time(stage.sandbox.timestamp + after)
     feeds = tuple(stage.sandbox.deployed[label].address for label in feed_labels(stage.setup.markets[ETH]))
     prices = tuple(feed_answer(answer * UNIT) for answer in answers)
     stage.sandbox.transact("board", "push", feeds, prices, sender=ROLES["publisher"])
@@ -84,7 +86,8 @@ def play(
     stage.expect_refused("a liquidation", apart, "keeper", "liquidate", trader, ETH)
     withdrawal = ("withdraw", trader, DOLLAR, ROLES["trader"])
     stage.expect_refused("withdrawing from under a position", apart, "trader", *withdrawal)
-    stage.expect("two who lie apart liquidate nobody", report.transactions == 0 and not report.refusals)
+    stage.expect("two who lie apart liquidate nobody", not report.liquidations and not report.refusals)
+    stage.expect("the keeper records the outage", [event.grace_until for event in report.outages] == [OUTAGE])
     stage.tell("Two feeds lie, each its own lie: no two agree, and the market stops at its last price.")
 
     stage.deposit("trader", 500)
@@ -97,9 +100,10 @@ def play(
     # 2,500 - 20.0001 + 10 * (4,000 - 4,000.02), and 10,000 - 8.00004 + 0.2; no funding, as long and short are equal.
     equities = stage.view("trader").equity, stage.view("counterparty").equity
     stage.expect("the stop cost nobody anything", equities == (2_479_799_900, 9_992_199_960))
-    stage.expect("and the keeper has nothing to do", report.transactions == 0)
+    stage.expect("and the keeper records its end, and no more", report.transactions == len(report.outages) == 1)
 
-    report = publish(stage, (lie, lie, 4_000), mark=lie)
+    # When the grace after the stop is over.
+    report = publish(stage, (lie, lie, 4_000), mark=lie, after=GRACE_PERIOD)
     stage.tell(f"Two feeds tell the same lie, {lie:,}. Now the honest one is dropped, and the long is liquidated.")
     # 2,479.9999 + 10 * (lie - 4,000.02); at 2,000 17,520.2001 are missing.
     bad_debt = 37_520_200_100 - 10 * lie * DOLLAR

@@ -2,8 +2,9 @@
 
 A price counts while it is at most as old as the heartbeat, one hour here, to the second. After that nobody trades,
 settles, liquidates or takes margin from under a position, for nobody knows what a position is worth; the money of
-accounts without positions stays free. The silence protects nobody: when the price returns lower, the keeper acts on it
-at once.
+accounts without positions stays free. The keeper records the outage, and its end when the price returns: for 15 minutes
+from then on nobody is liquidated, so that owners can top up at a price that they can see. After that the keeper acts on
+it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from typing import Annotated
 
 from perpkit.backend import Sandbox
 from perpkit.market_setup import DOLLAR, ROLES, UNIT
-from perpkit.model.errors import StalePrice
+from perpkit.model.errors import GracePeriod, StalePrice
+from perpkit.model.market_ledger import GRACE_PERIOD, OUTAGE
 from perpkit.picture import PRICE, SECONDS, Level, Panel, Picture, Series
 from perpkit.scenarios.blind_stage import BlindStage
 from perpkit.scenarios.parameters import Between
@@ -20,7 +22,9 @@ from perpkit.scenarios.pictures import equity_panel, over_steps
 from perpkit.scenarios.story import ANY_PRICE, StoryResult
 
 NAME = "oracle_stale"
-IN_A_LINE = "No price for over an hour: positions stand still, free money does not, and the keeper catches up."
+IN_A_LINE = (
+    "No price for over an hour: positions stand still, free money does not, and the keeper waits 15 minutes more."
+)
 
 ETH = 0
 
@@ -60,7 +64,9 @@ def play(
     withdrawal = ("withdraw", trader, DOLLAR, ROLES["trader"])
     stage.expect_refused("withdrawing from under a position", stale, "trader", *withdrawal)
     report = stage.keeper.step()
-    stage.expect("the keeper waits", report.transactions == 0 and not report.refusals)
+    stage.watch()
+    recorded = [event.grace_until for event in report.outages]
+    stage.expect("the keeper records the outage, and waits", recorded == [OUTAGE] and report.transactions == 1)
     stage.tell("Nobody has published for over an hour. Every position stands still, written at the last known price.")
 
     stage.deposit("whale", 1_000)
@@ -70,7 +76,15 @@ def play(
     stage.expect("free money stays free", stage.view("whale").equity == 2_000 * DOLLAR)
 
     report = stage.price("ETH-USD", price)
-    stage.tell(f"The feeds return at {price:,}, and the keeper liquidates in the same second.")
+    until = sandbox.timestamp + GRACE_PERIOD
+    recorded = [event.grace_until for event in report.outages]
+    stage.expect("the keeper records the end, and waits", recorded == [until] and report.transactions == 1)
+    stage.expect_refused("liquidating", GracePeriod(ETH, until), "keeper", "liquidate", trader, ETH)
+    stage.tell(f"The feeds return at {price:,}, where the long is liquidatable. It has 15 minutes to add margin.")
+    waiting = stage.advance(GRACE_PERIOD - 1)
+    stage.expect("nobody is liquidated in its last second", waiting.transactions == 0)
+    report = stage.advance(1)
+    stage.tell("The 15 minutes are over, nothing was added, and the keeper liquidates.")
     # Long and short are equal, so no funding runs: 1,979.9999 + 10 * (price - 4,000.02).
     equity = 10 * price * DOLLAR - 38_020_200_100
     penalty = min(50_000 * price, max(equity, 0))  # 0.5 % of 10 * price, as far as equity goes

@@ -30,7 +30,7 @@ MILLI = 10_000
 NAMES = {
     "trader": "first target",
     "counterparty": "ladder",
-    "operator": "trailing 5 %",
+    "operator": "trailing",
     "whale": "all or none",
 }
 

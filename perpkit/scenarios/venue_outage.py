@@ -1,9 +1,9 @@
 """The venue halts trading, settling and liquidations of a market while its price falls, and then resumes.
 
-Who can add margin during the halt survives it; who does not is liquidated in the second of the resumption, too late:
-the price has gone through the bankruptcy price, and the insurance fund pays for a loss that an open market would have
-cut in time. The same fall is played without the halt first, and undone, so that both can be compared. The contracts
-have no grace after a halt: deposits are open during it, and that is the time to use.
+For 15 minutes after the resumption nobody is liquidated. Who adds margin within them survives, though nothing was done
+during the halt; who does not is liquidated in the second in which they end, too late: the price has gone through the
+bankruptcy price, and the insurance fund pays for a loss that an open market would have cut in time. The same fall is
+played without the halt first, and undone, so that both can be compared.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Annotated
 from perpkit.backend import Sandbox
 from perpkit.keeper.keeper import Keeper
 from perpkit.market_setup import DOLLAR, ROLES, UNIT, push_prices
-from perpkit.model.errors import MarketActionPaused
+from perpkit.model.errors import GracePeriod, MarketActionPaused
 from perpkit.model.events import Liquidated
-from perpkit.model.market_ledger import LIQUIDATE, SETTLE, TRADE
+from perpkit.model.market_ledger import GRACE_PERIOD, LIQUIDATE, SETTLE, TRADE
 from perpkit.model.types import account_id
 from perpkit.picture import LINES, Stretch
 from perpkit.scenarios.parameters import BadParameter, Between
@@ -23,7 +23,9 @@ from perpkit.scenarios.pictures import equity_panel, money_panel, over_steps, pr
 from perpkit.scenarios.story import Stage, StoryResult
 
 NAME = "venue_outage"
-IN_A_LINE = "Trading and liquidations halt while ETH falls: who tops up survives, who does not leaves bad debt."
+IN_A_LINE = (
+    "Liquidations halt while ETH falls: who tops up in the 15 minutes after it survives, the other leaves bad debt."
+)
 
 ETH = 0
 
@@ -31,7 +33,7 @@ ETH = 0
 def play(
     sandbox: Sandbox,
     *,
-    top_up: Annotated[int, "what the trader adds after the first price, in dollars", Between(100, 500_000)] = 1_000,
+    top_up: Annotated[int, "what the trader adds after the halt, in dollars", Between(100, 500_000)] = 1_000,
     prices: Annotated[tuple[int, ...], "in dollars, a minute apart"] = (3_900, 3_830, 3_790, 3_750),
 ) -> StoryResult:
     if prices[-1] > 3_802:
@@ -56,26 +58,36 @@ def play(
     bits = TRADE | SETTLE | LIQUIDATE
     stage.act("governor", "set_market_paused", ETH, bits)
     stage.tell("The venue halts trading, settling and liquidations of ETH.")
-    reports = [stage.price("ETH-USD", prices[0])]
-    stage.expect_refused("a trade", MarketActionPaused(ETH, TRADE), "trader", "trade", careful, ETH, -10 * UNIT, 0)
-    stage.deposit("trader", top_up)
-    stage.tell(f"At {prices[0]:,} the trader cannot close, but can deposit: {top_up:,} more. The whale does nothing.")
-    for price in prices[1:]:
+    reports = []
+    for price in prices:
         reports.append(stage.price("ETH-USD", price))
         stage.tell(f"At {price:,} nobody is liquidated, whoever should be.")
+    stage.expect_refused("a trade", MarketActionPaused(ETH, TRADE), "trader", "trade", careful, ETH, -10 * UNIT, 0)
     stage.expect_refused("settling", MarketActionPaused(ETH, SETTLE), "outsider", "settle", careless, ETH)
     stage.expect_refused("a liquidation", MarketActionPaused(ETH, LIQUIDATE), "keeper", "liquidate", careless, ETH)
     stage.expect("the keeper waits", not any(report.transactions or report.refusals for report in reports))
     last = prices[-1]
     # 2,000 - 20.0001 + 10 * (last - 4,000.02), long and short being equal, so that no funding runs.
     equity = 10 * last * DOLLAR - 38_020_200_100
-    stage.expect("the whale is below zero, and stands", stage.view("whale").equity == equity < 0)
-    stage.expect("the trader has as much, and the deposit", stage.view("trader").equity == equity + top_up * DOLLAR)
+    equities = [stage.view(role).equity for role in ("trader", "whale")]
+    stage.expect("both longs are below zero, and stand", equities == [equity, equity] and equity < 0)
 
     stage.act("governor", "set_market_paused", ETH, 0)
-    report = stage.keeper.step()
-    stage.watch()
-    stage.tell("The venue resumes. The keeper liquidates the whale in the same second; the trader stands.")
+    until = sandbox.timestamp + GRACE_PERIOD
+    waiting = stage.keeper.step()
+    for name, account in (("the trader", careful), ("the whale", careless)):
+        grace = GracePeriod(ETH, until)
+        stage.expect_refused(f"liquidating {name} in grace", grace, "keeper", "liquidate", account, ETH)
+    stage.tell("The venue resumes. For 15 minutes nobody is liquidated: both longs may still add margin.")
+    reports = [waiting, stage.advance(GRACE_PERIOD - 60)]
+    stage.deposit("trader", top_up)
+    stage.expect("the trader has as much, and the deposit", stage.view("trader").equity == equity + top_up * DOLLAR)
+    stage.tell(f"In the last minute of them the trader deposits {top_up:,} more. The whale does nothing.")
+    reports.append(stage.advance(59))
+    stage.expect("the keeper waits to the last second", not any(r.transactions or r.refusals for r in reports))
+
+    report = stage.advance(1)
+    stage.tell("The 15 minutes are over. The keeper liquidates the whale in that second; the trader stands.")
     reward = 25_000 * last  # 0.25 % of 10 * last
     stage.expect(
         "who did not top up is liquidated with bad debt",
@@ -104,18 +116,19 @@ def play(
     stage.expect("no deficit stands", stage.steps[-1].deficit == 0)
     picture = over_steps(
         "A fall while the venue is shut",
-        "Both fall through bankruptcy in the halt; who added margin stands when the venue resumes.",
+        "Both fall through bankruptcy in the halt; who adds margin in the grace after it stands.",
         stage.steps,
         price_panel(stage.steps),
         equity_panel(stage.steps, {"trader": "trader adds margin", "whale": "whale does not"}, shown=LINES),
         money_panel("Insurance fund", fund=[step.insurance for step in stage.steps]),
-        stretches=(Stretch("halt", 2, 2 + len(prices)),),
+        stretches=(Stretch("halt", 2, 2 + len(prices)), Stretch("grace", 3 + len(prices), 4 + len(prices))),
     )
     return stage.end(NAME, picture)
 
 
 def _without_outage(stage: Stage, prices: tuple[int, ...], top_up: int) -> tuple[int, int, int]:
-    """The same prices and the same deposit with the market open: bad debt, insurance, and the whale's equity."""
+    """The same prices with the market open, and the same deposit after the first: bad debt, insurance, and the whale's
+    equity."""
     sandbox, keeper = stage.sandbox, Keeper(stage.sandbox, ROLES["keeper"])
     liquidations: list[Liquidated] = []
     marks = dict(stage.prices)

@@ -28,7 +28,14 @@ def test_a_keeper_with_nothing_to_do_says_so_in_json(run: Inside) -> None:
     """One look at healthy accounts."""
     told = run("keeper", "--once", "--json").json
 
-    assert told == {"transactions": 0, "reward": "0.000000", "liquidations": [], "deleveragings": [], "refusals": []}
+    assert told == {
+        "transactions": 0,
+        "reward": "0.000000",
+        "liquidations": [],
+        "deleveragings": [],
+        "outages": [],
+        "refusals": [],
+    }
 
 
 def test_a_price_breaks_an_account_and_the_keeper_clears_it(run: Inside) -> None:

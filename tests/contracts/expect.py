@@ -18,6 +18,7 @@ from perpkit.backend import Receipt
 from perpkit.market_setup import ROLES, UNIT
 from perpkit.model.errors import OracleError, PerpError
 from perpkit.model.events import (
+    ClosedOut,
     Deleveraged,
     Deposited,
     Event,
@@ -121,6 +122,10 @@ def tells_storage(house: House, event: Event) -> None:
             if isinstance(event, Liquidated):
                 said.append(event.keeper_collateral)
                 stored.append(house.collateral(name_of(event.keeper)))
+        case ClosedOut():
+            name, state = name_of(event.account), house.state(event.market)
+            said = [event.balances.collateral, event.sequence, event.balances.pool, event.balances.insurance]
+            stored = [house.collateral(name), state.sequence, vault.pool, vault.insurance]
         case Deposited() | Withdrawn():
             said = [event.sequence, event.collateral]
             stored = [vault.sequence, house.collateral(name_of(event.account))]

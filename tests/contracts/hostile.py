@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from roles import House, address
 
+from perpkit.abi.codec import encode_call
 from perpkit.model.types import Address
+from perpkit.revm import RevmBackend
 
 DECIMALS = "313ce567"
 # if (selector == decimals()) goto the end, where it returns 8
@@ -70,3 +72,13 @@ def _reenters(callee: str, decimals: int, data: bytes) -> bytes:
     ok_at = decimals_at - 9
     code = head.hex() + f"60{decimals_at:02x}57" + body.format(at=f"{start + length:04x}", ok=f"{ok_at:02x}")
     return bytes.fromhex(code) + data
+
+
+def with_gas(house: House, gas: int, label: str, function: str, *args: object) -> None:
+    """A transaction of an outsider that brings just so much gas; skips the test on a backend without gas."""
+    if house.sandbox.name != "revm":
+        pytest.skip("only bytecode needs gas")
+    sandbox: RevmBackend = house.sandbox  # type: ignore[assignment]
+    data = encode_call(sandbox.deployed[label].contract, function, args)
+    target, sender = sandbox.deployed[label].address, address("outsider")
+    sandbox._checked(lambda: sandbox._evm.message_call(sender, target, calldata=data, gas=gas))

@@ -69,7 +69,7 @@ ONLY_PYTHON = {
 # Parameters that differ: function -> (in Solidity, in Python, why).
 OTHER_PARAMETERS: dict[str, tuple[list[str], list[str], str]] = {
     "deposit_with_permit": (["v", "r", "s"], ["signature"], "a Signature stands for v, r, s"),
-    "_add_to_side": (["state"], ["m"], "frozen states are replaced in their market"),
+    "_replace_on_sides": (["state"], ["m"], "frozen states are replaced in their market"),
     "_liquidate": ([], ["sender"], "msg.sender is an argument in Python"),
 }
 # Sections that only one side has.

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from parity.walk import ACCOUNTS, INT256_MAX, Call, Walk, replay
+from parity.sides import Call
+from parity.situations import ACCOUNTS, INT256_MAX
+from parity.walk import Walk, replay
 
 from perpkit.market_setup import ROLES, UNIT
 from perpkit.model.types import owner_of

@@ -7,10 +7,11 @@ import pytest
 from perpkit.backend import Sandbox
 from perpkit.keeper.decide import Deleverage, Liquidate
 from perpkit.keeper.keeper import Keeper
-from perpkit.market_setup import DEFAULT_MARKETS, DOLLAR, ROLES, UNIT, MarketSetup, set_up
+from perpkit.market_setup import DEFAULT_MARKETS, DOLLAR, ROLES, UNIT, MarketSetup, push_price, set_up
 from perpkit.model.book import SequenceGap
 from perpkit.model.events import Traded
-from perpkit.model.types import account_id
+from perpkit.model.market_ledger import GRACE_PERIOD, LIQUIDATE, NOTICE, OUTAGE
+from perpkit.model.types import RiskTier, account_id
 from perpkit.scenarios.story import Stage
 from perpkit.state import book_agrees, read_state
 
@@ -47,6 +48,86 @@ def test_a_keeper_that_missed_an_event_says_so(stage: Stage) -> None:
         stage.keeper.book.apply(again, receipt.timestamp)
 
 
+def test_a_keeper_leaves_accounts_in_grace_alone_to_the_last_second(stage: Stage) -> None:
+    """Liquidations were paused; 15 minutes after they are resumed, and not a second before, the keeper acts."""
+    stage.deposit("trader", 100)
+    stage.trade("trader", "ETH-USD", milli=1_000)
+    stage.act("governor", "set_market_paused", 0, LIQUIDATE)
+    assert stage.price("ETH-USD", 3_800).transactions == 0
+    stage.act("governor", "set_market_paused", 0, 0)
+
+    assert stage.advance(GRACE_PERIOD - 1).transactions == 0
+    assert [event.account for event in stage.advance(1).liquidations] == [account_id(ROLES["trader"])]
+
+
+def test_a_keeper_leaves_a_cross_account_alone_while_one_of_its_markets_is_in_grace(stage: Stage) -> None:
+    """ETH makes both liquidatable, SOL is in grace: only who holds no SOL is liquidated."""
+    for sub in (0, 1):
+        stage.deposit("trader", 200, sub=sub)
+        stage.trade("trader", "ETH-USD", milli=1_000, sub=sub)
+    stage.trade("trader", "SOL-USD", milli=1_000, sub=1)
+    stage.act("governor", "set_market_paused", 2, LIQUIDATE)
+    stage.act("governor", "set_market_paused", 2, 0)
+    report = stage.price("ETH-USD", 3_790)
+
+    assert [event.account for event in report.liquidations] == [account_id(ROLES["trader"])]
+    assert not report.refusals
+    assert {event.account for event in stage.advance(GRACE_PERIOD).liquidations} == {account_id(ROLES["trader"], 1)}
+
+
+def test_a_keeper_records_no_outage_of_a_market_in_which_nobody_is(stage: Stage) -> None:
+    """All three markets are silent; only ETH has a position."""
+    stage.deposit("trader", 100)
+    stage.trade("trader", "ETH-USD", milli=1_000)
+    stage.sandbox.set_time(stage.sandbox.timestamp + 3_601)
+    report = stage.keeper.step()
+
+    assert [(event.market, event.grace_until) for event in report.outages] == [(0, OUTAGE)]
+    assert report.transactions == 1
+    assert stage.keeper.step().transactions == 0
+
+
+def test_a_keeper_records_the_end_of_every_outage_that_was_recorded(stage: Stage) -> None:
+    """Of ETH, which it recorded itself, and of SOL, which is somebody else's record and has no positions."""
+    stage.deposit("trader", 100)
+    stage.trade("trader", "ETH-USD", milli=1_000)
+    stage.sandbox.set_time(stage.sandbox.timestamp + 3_601)
+    stage.act("outsider", "record_outage", 2)
+    stage.keeper.step()
+    report = stage.price("ETH-USD", 3_800, after=0)
+
+    until = stage.sandbox.timestamp + GRACE_PERIOD
+    assert [(event.market, event.grace_until) for event in report.outages] == [(0, until), (2, until)]
+    assert not report.liquidations and not report.refusals
+    assert len(stage.advance(GRACE_PERIOD).liquidations) == 1
+
+
+def test_an_outage_in_one_market_does_not_stop_liquidations_in_another(stage: Stage) -> None:
+    """BTC has no price, and its outage is recorded in the same step in which an account in ETH is liquidated."""
+    stage.deposit("trader", 100)
+    stage.trade("trader", "ETH-USD", milli=1_000)
+    stage.deposit("whale", 1_000)
+    stage.trade("whale", "BTC-USD", milli=10)
+    stage.sandbox.set_time(stage.sandbox.timestamp + 3_601)
+    push_price(stage.sandbox, DEFAULT_MARKETS[0], 3_800 * UNIT)
+    report = stage.keeper.step()
+
+    assert [event.market for event in report.outages] == [1]
+    assert [event.market for event in report.liquidations] == [0]
+
+
+def test_a_keeper_leaves_a_delisted_market_alone(stage: Stage) -> None:
+    """Its price stands still, so nothing is missing, and nobody in it is liquidated or deleveraged."""
+    stage.deposit("trader", 100)
+    stage.trade("trader", "ETH-USD", milli=1_000)
+    stage.act("governor", "announce_delisting", 0)
+    stage.advance(NOTICE)
+    stage.act("governor", "delist_market", 0)
+    stage.sandbox.set_time(stage.sandbox.timestamp + 3_601)
+
+    assert stage.keeper.step().transactions == 0
+
+
 def test_everybody_below_maintenance_is_liquidated_in_one_step_and_nobody_else(stage: Stage) -> None:
     """Ten accounts of rising margin on one ether each; at 3,800 those with less than 200 + 1 % are gone or reduced."""
     for sub in range(10):
@@ -70,6 +151,23 @@ def test_a_cross_account_is_liquidated_until_it_is_healthy(stage: Stage) -> None
 
     assert [event.market for event in report.liquidations] == [0]
     assert not stage.view("trader").liquidatable
+
+
+def test_a_keeper_follows_accounts_into_new_tiers(stage: Stage) -> None:
+    """Two longs of 1 ETH with 100 dollars and 98 of equity; after a day's notice 3 % are needed from 1 ETH on."""
+    book, params = stage.keeper.book, stage.setup.markets[0].params
+    tiers = (RiskTier(UNIT, UNIT * 4 // 100, UNIT * 3 // 100),)
+    for role, milli in (("trader", 1_000), ("whale", 999)):
+        stage.deposit(role, 100)
+        stage.trade(role, "ETH-USD", milli=milli)
+    stage.act("governor", "announce_market_params", 0, params, tiers)
+    assert stage.advance(NOTICE).transactions == 0
+    stage.act("governor", "set_market_params", 0, params, tiers)
+    report = stage.keeper.step()
+
+    # 3 % of 4,000 are 120, and what is left below 1 ETH needs 2 %: one unit is enough.
+    assert [(event.account, event.result.closed) for event in report.liquidations] == [(account_id(ROLES["trader"]), 1)]
+    assert book.mmr(account_id(ROLES["trader"])) == UNIT // 100
 
 
 def test_a_gap_ends_in_insurance_deficit_and_deleveraging() -> None:
@@ -133,10 +231,7 @@ def test_a_market_without_a_price_is_left_out_and_the_others_go_on() -> None:
     stage.deposit("trader", 100)
     stage.trade("trader", "ETH-USD", milli=1_000)
     stage.sandbox.set_time(stage.sandbox.timestamp + 7_200)
-    spec = DEFAULT_MARKETS[0]
-    from perpkit.market_setup import push_price
-
-    push_price(stage.sandbox, spec, 3_800 * UNIT)
+    push_price(stage.sandbox, DEFAULT_MARKETS[0], 3_800 * UNIT)
 
     assert len(stage.keeper.step().liquidations) == 1
 

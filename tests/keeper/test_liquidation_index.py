@@ -9,7 +9,7 @@ import pytest
 from perpkit.keeper.liquidation_index import LiquidationIndex, liquidation_key, threshold
 from perpkit.model import perp_math
 from perpkit.model.fixed_math import UNIT
-from perpkit.model.types import Position
+from perpkit.model.types import Position, RiskTier
 
 QUANTUM = 10**30
 MMR = UNIT // 100
@@ -126,3 +126,55 @@ def test_the_worst_of_a_side_comes_first() -> None:
         index.update(id, collateral=margin * DOLLAR, positions={0: Position(UNIT, 0, 1, 4_000 * UNIT * UNIT)}, mmr=MMR)
 
     assert list(index.candidates(0, mark=3_000 * UNIT, funding_index=0)) == [1, 3, 2]
+
+
+TIERS = (RiskTier(UNIT, UNIT // 10, UNIT // 50), RiskTier(3 * UNIT, UNIT // 5, UNIT // 20))
+
+
+def tier_mmr(size: int) -> int:
+    """The maintenance margin ratio of a size: 1 %, from one ether on 2 %, from three on 5 %."""
+    return next((tier.mmr for tier in reversed(TIERS) if abs(size) >= tier.min_size), MMR)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_candidates_of_every_tier_are_found_and_hardly_anybody_else(seed: int) -> None:
+    """Against brute force over 300 accounts of all sizes, some just at a boundary, which move between the tiers."""
+    print(f"seed {seed}")
+    rng = Random(seed)
+    index = LiquidationIndex(quantum=QUANTUM)
+    accounts: dict[int, tuple[Position, int]] = {}
+    mark, funding_index = 4_000 * UNIT, 0
+    found = {mmr: 0 for mmr in (MMR, *(tier.mmr for tier in TIERS))}
+    for tick in range(100):
+        for _ in range(3 if tick else 300):
+            id = rng.randrange(300)
+            position, collateral = random_account(rng)
+            if rng.random() < 0.2:
+                size = rng.choice(TIERS).min_size - rng.choice((0, 1))
+                position = Position(size, position.funding_index, 1, size * 4_000 * UNIT)
+                collateral = size * 4_000 // UNIT * DOLLAR * rng.randrange(1, 10) // 100
+            accounts[id] = position, collateral
+            index.update(id, collateral=collateral, positions={0: position}, mmr=tier_mmr(position.size))
+        mark = mark * rng.randrange(95, 106) // 100 + rng.randrange(UNIT)
+        funding_index += rng.randrange(-UNIT, UNIT)
+        truth = set()
+        for id, (position, collateral) in accounts.items():
+            mmr = tier_mmr(position.size)
+            change = funding_index - position.funding_index
+            equity = collateral * QUANTUM + perp_math.unrealized_pnl(position.size, position.cost, mark, change)
+            if not perp_math.is_covered(equity, perp_math.margin_requirement(position.size, mark, mmr)):
+                truth.add(id)
+                found[mmr] += 1
+        assert set(index.candidates(0, mark=mark, funding_index=funding_index)) == truth
+    assert min(found.values()) > 50
+
+
+def test_an_account_whose_tier_changes_moves_with_it() -> None:
+    """Long one ether at 4,000 with 60, at 3,960: 20 of 39.60 at 1 %, but 20 is enough when 0.5 % are."""
+    index = LiquidationIndex(quantum=QUANTUM)
+    position = Position(UNIT, 0, 1, 4_000 * UNIT * UNIT)
+    index.update(1, collateral=60 * DOLLAR, positions={0: position}, mmr=MMR)
+    assert list(index.candidates(0, mark=3_960 * UNIT, funding_index=0)) == [1]
+    index.update(1, collateral=60 * DOLLAR, positions={0: position}, mmr=MMR // 2)
+    assert list(index.candidates(0, mark=3_960 * UNIT, funding_index=0)) == []
+    assert len(index) == 1

@@ -8,10 +8,12 @@ from dataclasses import replace
 import pytest
 
 from perpkit.local import LocalBackend
+from perpkit.market_setup import ROLES
 from perpkit.model import laws
 from perpkit.model.book import Book
-from perpkit.model.events import Liquidated, Traded, Withdrawn
+from perpkit.model.events import Liquidated, MarketPaused, Traded, Withdrawn
 from perpkit.model.laws import STATE_LAWS, Moment, Watchman
+from perpkit.model.market_ledger import GRACE_PERIOD, LIQUIDATE, NOTICE
 from perpkit.model.types import account_id
 from perpkit.scenarios.story import STORY_START, Stage
 
@@ -127,6 +129,39 @@ def test_liquidating_a_healthy_account_is_noticed() -> None:
 
     assert "only_unhealthy_accounts_are_liquidated" not in watch(stage).breaches
     assert "only_unhealthy_accounts_are_liquidated" in watch(stage, at_a_better_price).breaches
+
+
+def test_a_liquidation_in_grace_is_noticed() -> None:
+    """The same liquidation, and a resumption that lasts a second longer."""
+    stage = busy_stage()
+    stage.act("governor", "set_market_paused", 0, LIQUIDATE)
+    stage.act("governor", "set_market_paused", 0, 0)
+    stage.price("ETH-USD", 3_790, after=GRACE_PERIOD)
+
+    def a_second_longer(event: object) -> object:
+        return replace(event, grace_until=event.grace_until + 1) if isinstance(event, MarketPaused) else event
+
+    assert any(isinstance(event, Liquidated) for _, event in stage.sandbox.events_since(0)[0])
+    assert "nobody_is_liquidated_in_grace" not in watch(stage).breaches
+    assert "nobody_is_liquidated_in_grace" in watch(stage, a_second_longer).breaches
+
+
+def test_a_delisted_market_is_valued_at_its_final_price() -> None:
+    """Whatever the prices of elsewhere say: all equity still adds up, and nobody in it is liquidatable by them."""
+    stage = busy_stage()
+    stage.act("governor", "announce_delisting", 0)
+    stage.advance(NOTICE)
+    stage.act("governor", "delist_market", 0)
+    book, account = stage.watchman.book, account_id(ROLES["trader"])
+    equity = stage.sandbox.call("clearinghouse", "margin_of", account)
+    stage.prices[0] = 10**18
+
+    assert book.margin(account, stage.prices, stage.sandbox.timestamp) == equity
+    stage.watchman.check(moment(stage))
+    stage.act("outsider", "close_out", 0, tuple(book.accounts))
+    stage.watchman.check(moment(stage))
+    assert all(stage.watchman.laws.values())
+    assert book.markets[0].state.long_oi == book.markets[0].state.short_oi == 0
 
 
 def test_a_partial_liquidation_that_falls_short_is_noticed() -> None:

@@ -6,7 +6,7 @@ import os
 import random
 
 SEED = int(os.environ.get("PERPKIT_SEED", "20260101"))
-WALK_STEPS = int(os.environ.get("PERPKIT_WALK_STEPS", "22000"))
+WALK_STEPS = int(os.environ.get("PERPKIT_WALK_STEPS", "40000"))
 
 
 def seeded(*path: object) -> random.Random:

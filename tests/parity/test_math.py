@@ -77,6 +77,14 @@ RANGES: dict[str, tuple[int, int]] = {
     "insurance": (0, MONEY_MAX),
     "penalty": (0, MONEY_MAX),
     "min_notional": (0, MONEY_MAX),
+    "least": (0, SIZE_MAX),
+    "stop": (0, 1),
+    "trigger": (1, PRICE_MAX),
+    "trail": (0, PRICE_MAX),
+    "trail_is_ratio": (0, 1),
+    "claim": (0, MONEY_MAX),
+    "claims": (1, MONEY_MAX),
+    "payout": (0, MONEY_MAX),
     "min_keeper_reward": (0, MONEY_MAX),
     "target": (0, 2**190),
     "deficit": (0, MONEY_MAX),
@@ -140,6 +148,10 @@ def valid(function: str, a: dict[str, int]) -> bool:
     if "closed" in a and "size" in a and a["closed"] > abs(a["size"]):
         return False
     if "imr" in a and "penalty_rate" in a and a["penalty_rate"] >= a["imr"]:
+        return False
+    if function == "liquidation_size" and a["least"] > abs(a["size"]):
+        return False
+    if function == "pro_rata" and not a["claim"] <= a["claims"] >= a["payout"]:
         return False
     if function == "cost_after_funding" and abs(a["payment"]) * a["quantum"] > PNL_MAX:
         return False
@@ -208,6 +220,9 @@ class Scene:
         cost_closed = cost * closed // abs(size)
         pnl = side * closed * mark - cost_closed
         profit = size * mark - cost
+        # What is left for a winner, and for all of them: none of it, a share, or all.
+        claims = money + rng.choice((0, 1, money, rng.randint(0, 100) * money))
+        payout = rng.choice((0, claims, max(claims - 1, 0), claims * rng.randint(0, 10_000) // 10_000))
         target = rng.choice((0, self.near(abs(profit) // quantum), abs(profit) // quantum * rng.randint(0, 120) // 100))
         nav = max(equity // quantum, 1)
         supply = self.log_uniform(1, SHARES_MAX) if rng.random() < 0.3 else nav * 10**12
@@ -255,6 +270,13 @@ class Scene:
             "deficit": rng.choice((0, 0, self.near(money))),
             "target": target,
             "min_notional": rng.choice((0, 100 * 10**6, self.near((abs(size) - closed) * mark // quantum))),
+            # Nothing, or as much as leaves the tier.
+            "least": rng.choice((0, 0, 1, abs(size), closed)),
+            "trigger": self.near(mark, 1),
+            "trail": rng.choice((mark // rng.randint(2, 100), rng.randint(0, UNIT))),
+            "claim": money,
+            "claims": claims,
+            "payout": payout,
             "min_keeper_reward": rng.choice((0, 5 * 10**5, money)),
             "rate": rng.randint(-UNIT // 100, UNIT // 100),
             "elapsed": rng.choice((0, 1, rng.randint(0, 3600), rng.randint(0, 30 * 86400))),

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from parity.seeds import seeded
+from parity.sides import Divergence, Step
 from parity.test_math import HARNESS, Harness, random_cases
-from parity.walk import Divergence, Step, diverges, replay, wander
+from parity.test_walk import INSOLVENT_END
+from parity.walk import diverges, replay, wander
 from perpkit.market_setup import DOLLAR
-from perpkit.model import clearinghouse, liquidity_pool, market_ledger, perp_math
+from perpkit.model import clearinghouse, liquidity_pool, market_ledger, market_registry, perp_math
 from perpkit.model.fixed_math import UNIT, div_ceil, div_floor, mul_div_ceil, mul_div_floor
 
 WALKS, STEPS = 8, 500  # a mutant that lives longer than this has escaped
@@ -24,7 +26,7 @@ class Mutant:
     """One function of the model, written wrong."""
 
     name: str
-    module: ModuleType
+    module: ModuleType | type
     function: str
     wrong: Callable[..., Any]
     situation: str = "thin"
@@ -42,10 +44,18 @@ def fill_rounded_for_the_trader(mark: int, skew: int, delta: int, skew_scale: in
 
 
 def liquidation_size_rounded_down(
-    size: int, mark: int, equity: int, initial_margin: int, imr: int, penalty_rate: int, min_notional: int, quantum: int
+    size: int,
+    mark: int,
+    equity: int,
+    initial_margin: int,
+    imr: int,
+    penalty_rate: int,
+    min_notional: int,
+    least: int,
+    quantum: int,
 ) -> int:
     shortfall = initial_margin - equity * UNIT + quantum * UNIT
-    closed = min(abs(size), div_floor(shortfall, mark * (imr - penalty_rate)))
+    closed = max(least, min(abs(size), div_floor(shortfall, mark * (imr - penalty_rate))))
     return abs(size) if (abs(size) - closed) * mark < min_notional * quantum else closed
 
 
@@ -88,7 +98,44 @@ def remainder_dropped(cost: int, cost_closed: int, pnl: int, realized: int, quan
     return cost - cost_closed
 
 
+def no_grace(self: Any, account: int) -> tuple[int, int]:
+    return 0, 0
+
+
+def own_tier_only(self: Any, m: Any, size: int, mark: int, margin: Any) -> int:
+    imr, _ = self._ratios(m, size)
+    return perp_math.liquidation_size(
+        size,
+        mark,
+        margin.equity,
+        margin.initial_margin,
+        imr,
+        m.params.penalty_rate,
+        m.params.min_notional,
+        0,
+        self.quantum,
+    )
+
+
+def tier_from_above_its_size(self: Any, m: Any, size: int) -> int:
+    return sum(abs(size) > 2 * tier.min_size for tier in m.tiers)
+
+
+def notice_for_the_first_tier_only(self: Any, m: Any, params: Any, tiers: Any) -> bool:
+    return bool(params.mmr > m.params.mmr or params.min_delay > m.params.min_delay)
+
+
 MUTANTS = (
+    Mutant("grace is forgotten", market_ledger.MarketLedger, "_grace_of", no_grace),
+    Mutant("a liquidation knows one tier", clearinghouse.Clearinghouse, "_liquidation_size", own_tier_only, "tiered"),
+    Mutant("tiers begin late", market_ledger.MarketLedger, "_tier_of", tier_from_above_its_size, "tiered"),
+    Mutant(
+        "tiers need no notice",
+        market_registry.MarketRegistry,
+        "_needs_notice",
+        notice_for_the_first_tier_only,
+        "tiered",
+    ),
     Mutant("the fee rounds down", perp_math, "trade_fee", fee_rounded_down),
     Mutant("the fill rounds for the trader", perp_math, "fill_price", fill_rounded_for_the_trader),
     Mutant("a share of money rounds up", perp_math, "share_of", lambda amount, share: div_ceil(amount * share, UNIT)),
@@ -146,6 +193,13 @@ def test_equality_is_healthy(monkeypatch: pytest.MonkeyPatch) -> None:
     assert equity * UNIT == initial_margin > 0
     monkeypatch.setattr(perp_math, "is_covered", lambda equity, requirement: equity * UNIT > requirement)
     assert diverges("roomy", TO_THE_EDGE)
+
+
+def test_a_payout_that_rounds_up_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the end with too little for all, where some part is no whole quantum."""
+    assert not diverges("ends", INSOLVENT_END)
+    monkeypatch.setattr(perp_math, "pro_rata", lambda claim, payout, claims: mul_div_ceil(claim, payout, claims))
+    assert diverges("ends", INSOLVENT_END)
 
 
 def test_what_no_walk_can_see_the_harness_sees() -> None:

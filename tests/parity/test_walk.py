@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from parity import walk as walking
 from parity.seeds import WALK_STEPS, seeded
-from parity.walk import SITUATIONS, Divergence, Outcome, Walk, diverges, replay, shrink, wander
+from parity.sides import Divergence, Outcome
+from parity.situations import SITUATIONS, STRANGER
+from parity.walk import Walk, diverges, replay, shrink, wander
 from perpkit.model import perp_math
 
 # How the steps are shared out: most where money is short.
-SHARES = {"roomy": 2, "thin": 3, "uninsured": 2, "nine markets": 2, "edges": 1, "18 decimals": 1}
-LEG = 1100  # steps from one setup on, before the next walk begins
+SHARES = {
+    "roomy": 2,
+    "thin": 2,
+    "tiered": 2,
+    "uninsured": 2,
+    "ends": 2,
+    "nine markets": 2,
+    "edges": 1,
+    "18 decimals": 1,
+}
+# Steps from one setup on, before the next walk begins: a market ends only once.
+LEG = {"ends": 300}
+LONG_LEG = 1100
 
 DONE = [
     "deposit",
@@ -35,6 +51,12 @@ DONE = [
     "list_market",
     "set_market_params",
     "set_market_paused",
+    "announce_market_params",
+    "set_orders",
+    "record_outage",
+    "announce_delisting",
+    "delist_market",
+    "close_out",
     "multicall",
     "token.permit",
     "token.transfer",
@@ -68,12 +90,19 @@ REFUSED = {
     "trade": (
         "ZeroAmount UnknownMarket MarketActionPaused NotAuthorized PriceLimitCrossed PriceOutOfRange SizeOutOfRange "
         "BelowMinNotional OpenInterestExceeded PoolReserveExceeded BelowInitialMargin BelowMaintenanceMargin "
-        "TooManyPositions StalePrice QuorumNotMet NoFeeds"
+        "TooManyPositions StalePrice QuorumNotMet NoFeeds OnlyOrders"
     ),
     "settle": "NoPosition UnknownMarket StalePrice",
-    "liquidate": "NoPosition NotLiquidatable MarketActionPaused",
+    "liquidate": "NoPosition NotLiquidatable MarketActionPaused GracePeriod",
     "deleverage": "NothingToDeleverage IncompleteHolders NotAscending NotAHolder",
-    "set_market_params": "InvalidParameter OwnableUnauthorizedAccount",
+    "set_market_params": "InvalidParameter OwnableUnauthorizedAccount UnknownMarket NotAnnounced Delisted",
+    "set_market_paused": "InvalidParameter OwnableUnauthorizedAccount UnknownMarket Delisted",
+    "announce_market_params": "InvalidParameter OwnableUnauthorizedAccount UnknownMarket Delisted",
+    "set_orders": "InvalidParameter OwnableUnauthorizedAccount",
+    "record_outage": "NothingToRecord UnknownMarket Delisted",
+    "announce_delisting": "OwnableUnauthorizedAccount Delisted",
+    "delist_market": "OwnableUnauthorizedAccount NotAnnounced GracePeriod Delisted",
+    "close_out": "UnknownMarket Delisted",
     "list_market": "InvalidParameter OwnableUnauthorizedAccount",
     "collect_fees": "ZeroAmount",
     "withdraw_treasury": "InsufficientTreasury OwnableUnauthorizedAccount",
@@ -93,15 +122,17 @@ REFUSED = {
     "multicall": "ZeroAmount",
 }
 DEEP = {
-    "trading": ("open", "add", "reduce", "close", "flip"),
+    "trading": ("open", "add", "reduce", "close", "flip", "through orders"),
     "liquidation": (
         "partial",
+        "partial, into a lower tier",
         "full, solvent",
         "bankrupt, insurance covers",
         "bankrupt, deficit",
         "bankrupt, keeper rewarded",
     ),
     "deleveraging": ("haircut", "excess profit", "partial", "full"),
+    "closing out": ("loser", "bankrupt", "winner, in full"),
 }
 
 
@@ -109,6 +140,7 @@ def important() -> list[Outcome]:
     """What a walk must have seen to be worth its name."""
     wanted = [(function, "done") for function in DONE]
     wanted += [(function, error) for function, names in REFUSED.items() for error in names.split()]
+    wanted.append(("trade", "MarketActionPaused, INCREASE"))
     return wanted + [(what, kind) for what, kinds in DEEP.items() for kind in kinds]
 
 
@@ -117,33 +149,93 @@ def table(outcomes: Counter[Outcome]) -> str:
     return "\n".join(f"{count:7d}  {function:28s} {outcome}" for (function, outcome), count in rows)
 
 
-def legs(steps: int) -> list[tuple[str, int, int]]:
-    """The walks of a run: a situation, a number, and how many steps."""
-    whole = sum(SHARES.values())
-    found = []
-    for situation, share in SHARES.items():
-        left, number = -(-steps * share // whole), 0
-        while left > 0:
-            found.append((situation, number, min(left, LEG)))
-            left, number = left - LEG, number + 1
-    return found
+def share(situation: str, steps: int) -> int:
+    """How many of a run's steps a situation gets, rounded up."""
+    return -(-steps * SHARES[situation] // sum(SHARES.values()))
 
 
-def test_the_walk(request: pytest.FixtureRequest) -> None:
-    """From every situation, thousands of steps leave both sides equal, and the deep states have been there."""
+def legs(situation: str, steps: int) -> Iterator[int]:
+    """The lengths of the walks that make up a situation's share."""
+    leg = LEG.get(situation, LONG_LEG)
+    for left in range(share(situation, steps), 0, -leg):
+        yield min(left, leg)
+
+
+@pytest.fixture(scope="session")
+def logbook(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this run, which all its workers share."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    logbook = folder / "walk"
+    logbook.mkdir(exist_ok=True)
+    return logbook
+
+
+def write_down(logbook: Path, situation: str, outcomes: Counter[Outcome]) -> None:
+    """All at once, so that nobody reads half of it."""
+    draft = logbook / f"{situation}.draft"
+    draft.write_text(json.dumps([[*outcome, count] for outcome, count in outcomes.items()]), encoding="utf-8")
+    draft.rename(logbook / f"{situation}.json")
+
+
+def all_seen(logbook: Path) -> Counter[Outcome] | None:
+    """What all situations have seen together; None while one is still on its way."""
+    written = {path.stem: path for path in logbook.glob("*.json")}
+    if written.keys() != SHARES.keys():
+        return None
+    seen: Counter[Outcome] = Counter()
+    for path in written.values():
+        for function, outcome, count in json.loads(path.read_text(encoding="utf-8")):
+            seen[function, outcome] += count
+    return seen
+
+
+@pytest.mark.parametrize("situation", SHARES)
+def test_the_walk(situation: str, logbook: Path, request: pytest.FixtureRequest) -> None:
+    """Thousands of steps leave both sides equal; whoever comes last asks whether all deep states have been seen."""
     steps = request.config.getoption("--walk-steps", default=WALK_STEPS)
     outcomes: Counter[Outcome] = Counter()
-    for situation, number, length in legs(steps):
+    for number, length in enumerate(legs(situation, steps)):
         outcomes += wander(situation, seeded("walk", situation, number), length).outcomes
-    print(table(outcomes))
-    if steps >= 20_000:
-        missing = [outcome for outcome in important() if not outcomes[outcome]]
-        assert not missing, f"the walk never saw {missing}"
+    write_down(logbook, situation, outcomes)
+    seen = all_seen(logbook)
+    if seen is not None and steps >= 20_000:
+        print(table(seen))
+        missing = [outcome for outcome in important() if not seen[outcome]]
+        assert not missing, f"the walks never saw {missing}"
 
 
 def test_all_situations_are_walked() -> None:
     """No situation is left out."""
     assert set(SHARES) == set(SITUATIONS)
+
+
+# Two longs of 18,000 and 2,000 dollars against one short, a pool that has nearly left, and a price that is 2.5 times.
+INSOLVENT_END = [
+    ("deposit", "owner", 0, 9_000_000_000),
+    ("trade", "owner", 0, 1, "open", 200, "any"),
+    ("deposit", "owner", 3, 1_000_000_000),
+    ("trade", "owner", 3, 1, "open", 200, "any"),
+    ("deposit", "owner", 5, 2_000_000_000),
+    ("trade", "owner", 5, 1, "balance", 100, "any"),
+    ("pool_redeem", "provider", "provider", "provider", 900),
+    ("announce_delisting", "governor", 1),
+    ("time", 86_400),
+    ("push_all",),
+    ("push", 1, 15_000, 511),
+    ("delist_market", "governor", 1),
+    ("close_out", "outsider", 1, (0, 5, 12, 0)),
+    ("close_out", "keeper", 1, (3,)),
+    ("close_out", "trader", 1, (0, 3)),
+]
+
+
+def test_an_end_with_too_little_for_all_is_the_same_on_both_sides() -> None:
+    """What a random walk meets too seldom: winners who are paid in proportion."""
+    outcomes = replay("ends", INSOLVENT_END).outcomes
+    assert outcomes["closing out", "winner, in proportion"] == 2
+    assert outcomes["closing out", "bankrupt"] == 1
 
 
 # ------------------------------------------------------------------ the tool itself
@@ -199,6 +291,6 @@ def test_a_broken_law_is_found(law: str) -> None:
 def test_the_state_is_read_in_full() -> None:
     """A quantum that only one side has is a divergence."""
     walk = replay("thin", OPENING)
-    walk.house._set_collateral(walking.STRANGER, 1)
+    walk.house._set_collateral(STRANGER, 1)
     with pytest.raises(Divergence, match="collateral_of"):
         walk._compare_state()

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from perpkit.devnet.sandboxes import open_sandbox
-from perpkit.market_setup import DOLLAR
+from perpkit.market_setup import DOLLAR, UNIT
 from perpkit.scenarios import oracle_lies, oracle_stale, venue_outage, withdrawal_halt
-from perpkit.scenarios.story import STORY_START, StoryResult
+from perpkit.scenarios.parameters import BadParameter
+from perpkit.scenarios.story import STORY_START, Step, StoryResult
 
 STORIES = (oracle_lies, oracle_stale, venue_outage, withdrawal_halt)
 
@@ -84,6 +85,38 @@ def test_an_outage_costs_what_an_open_market_would_not(on_model: dict[str, Story
     words = [step.words for step in on_model["venue_outage"].steps]
 
     assert any("Bad debt 520.200100 against 0.000000 without the outage" in line for line in words)
+
+
+def step_of(result: StoryResult, beginning: str) -> Step:
+    """The one line of the ledger that begins so."""
+    (step,) = [step for step in result.steps if step.words.startswith(beginning)]
+    return step
+
+
+def test_fifteen_minutes_decide_who_survives_an_outage(on_model: dict[str, StoryResult]) -> None:
+    """Both longs have 2,000 - 20.0001 + 10 * (3,750 - 4,000.02) = -520.2001 when the venue resumes; 1,000 more carry
+    one of them over the maintenance margin of 375."""
+    resumed, over = (step_of(on_model["venue_outage"], words) for words in ("The venue resumes", "The 15 minutes"))
+
+    assert {resumed.accounts[role]["equity"] for role in ("trader", "whale")} == {-520_200_100}
+    assert {resumed.accounts[role]["size"] for role in ("trader", "whale")} == {10 * UNIT}
+    assert (over.accounts["trader"]["equity"], over.accounts["trader"]["size"]) == (479_799_900, 10 * UNIT)
+    assert (over.accounts["whale"]["equity"], over.accounts["whale"]["size"]) == (0, 0)
+    assert resumed.insurance - over.insurance == 520_200_100 + 93_750_000  # the debt, and 0.25 % of 37,500
+
+
+def test_too_little_in_grace_does_not_survive() -> None:
+    """800 more make 279.7999, below 375 at 3,750: the story refuses, for it could not end as it promises."""
+    with pytest.raises(BadParameter, match="expected at least 897 dollars"):
+        tell(venue_outage, "model", top_up=800)
+
+
+def test_a_silence_gives_its_owners_fifteen_minutes(on_model: dict[str, StoryResult]) -> None:
+    """At 3,810 the long has 1,979.9999 + 10 * (3,810 - 4,000.02) = 79.7999 of 381, in grace; then it is closed."""
+    returned, over = (step_of(on_model["oracle_stale"], words) for words in ("The feeds return", "The 15 minutes"))
+
+    assert (returned.accounts["trader"]["equity"], returned.accounts["trader"]["size"]) == (79_799_900, 10 * UNIT)
+    assert (over.accounts["trader"]["equity"], over.accounts["trader"]["size"]) == (0, 0)
 
 
 def test_a_blind_ledger_is_written_at_the_last_known_price(on_model: dict[str, StoryResult]) -> None:
