@@ -201,7 +201,10 @@ class Chooser:
         much for the losers, and the end."""
         rng, now, grace_until = self.rng, self.walk.revm.timestamp, self.walk.house.state_of(market).grace_until
         if self.walk.mark(market) is None:
-            return ("push_all",)
+            recorded = grace_until == OUTAGE or rng.random() < 0.6
+            return ("push_all",) if recorded else ("record_outage", self.role(), market)
+        if now < grace_until and rng.random() < 0.3:
+            return "delist_market", "governor", market
         if grace_until == OUTAGE:
             return "record_outage", self.role(), market
         if now < grace_until:
