@@ -14,7 +14,7 @@ from perpkit.model import perp_math
 from perpkit.model.errors import PerpError
 from perpkit.model.fixed_math import PRICE_MAX
 from perpkit.model.market_ledger import DELISTED, OUTAGE
-from perpkit.model.types import OracleConfig, owner_of
+from perpkit.model.types import ZERO_ADDRESS, OracleConfig, owner_of
 
 if TYPE_CHECKING:
     from parity.walk import Walk
@@ -143,11 +143,26 @@ class Chooser:
             return "set_announced", "governor", market
         if announced and now < announced.effective_at and rng.random() < 0.03:
             return "time", announced.effective_at - now - rng.choice((0, 0, 0, 1))
-        if house.params_of(market).min_delay and rng.random() < 0.1:
-            if rng.random() < 0.6:
-                return "set_operator", rng.choice(("trader", "whale", "counterparty")), "operator", True
-            return "set_params", "governor", market, "", 0, "kept"
+        if house.params_of(market).min_delay and rng.random() < 0.25:
+            return self._delayed(market)
         return None
+
+    def _delayed(self, market: int) -> Step:
+        """Leads trades through the orders, whose part the operator plays, and takes the delay back."""
+        rng, house = self.rng, self.walk.house
+        if house.orders == ZERO_ADDRESS:
+            return "set_orders", "governor", "operator"
+        pick, owner = rng.random(), rng.choice((0, 3, 5))
+        if pick < 0.3:
+            return (
+                "set_operator",
+                next(r for r, at in ROLES.items() if at == owner_of(ACCOUNTS[owner])),
+                "operator",
+                True,
+            )
+        if pick < 0.8:
+            return "trade", "operator", owner, market, *self._trade()
+        return "set_params", "governor", market, "", 0, "kept"
 
     def _outage(self, market: int) -> Step | None:
         """Both ends of an outage are recorded soon, by anybody."""
@@ -186,7 +201,10 @@ class Chooser:
         much for the losers, and the end."""
         rng, now, grace_until = self.rng, self.walk.revm.timestamp, self.walk.house.state_of(market).grace_until
         if self.walk.mark(market) is None:
-            return ("push_all",)
+            recorded = grace_until == OUTAGE or rng.random() < 0.6
+            return ("push_all",) if recorded else ("record_outage", self.role(), market)
+        if now < grace_until and rng.random() < 0.3:
+            return "delist_market", "governor", market
         if grace_until == OUTAGE:
             return "record_outage", self.role(), market
         if now < grace_until:
@@ -386,7 +404,7 @@ class Chooser:
         if pick < 0.46:
             return self._feeds(who, market)
         if pick < 0.48:
-            return "set_orders", who, rng.choice(("operator", "operator", "keeper"))
+            return "set_orders", who, rng.choice(("operator", "operator", "operator", "keeper"))
         if pick < 0.72:
             return self._announce(who, market)
         table = bad if rng.random() < 0.5 else good
@@ -430,7 +448,7 @@ class Chooser:
 
     def end(self) -> Step:
         """What belongs to the end of a market, in any order."""
-        rng, market = self.rng, self.rng.choice(self._may_end() or [0])
+        rng, market = self.rng, self.rng.choice([*(self._may_end() or [0]) * 4, NOWHERE])
         pick = rng.random()
         if pick < 0.2:
             return "announce_delisting", self.governor(), market

@@ -132,7 +132,7 @@ DEEP = {
         "bankrupt, keeper rewarded",
     ),
     "deleveraging": ("haircut", "excess profit", "partial", "full"),
-    "closing out": ("loser", "bankrupt", "winner, in full"),
+    "closing out": ("loser", "winner, in full"),  # and what is rarer in INSOLVENT_END
 }
 
 
