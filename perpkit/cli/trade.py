@@ -28,9 +28,8 @@ from perpkit.cli.options import (
 from perpkit.cli.output import money, price, print_facts, short_address, signed, size
 from perpkit.cli.session import Acting, connect_as
 from perpkit.client import MoneyResult, OpenPreview, ReducePreview, Side, Trader
+from perpkit.client.names import CROSS_SUB, NONE, WALLET, isolated_sub
 from perpkit.client.results import TradePreview
-from perpkit.client.trader import NONE, WALLET
-from perpkit.client.views import CROSS_SUB, isolated_sub
 
 app = typer.Typer()
 

@@ -1,0 +1,5 @@
+from perpkit.client.desk import Desk
+
+
+class OrderDesk(Desk):
+    """x"""
