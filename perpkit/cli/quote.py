@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from perpkit.cli.as_json import print_json
+from perpkit.cli.as_json import number, print_json
 from perpkit.cli.options import JsonOption, MarketArgument, SideArgument, decimal
 from perpkit.cli.output import money, percent, price, print_facts, size
 from perpkit.client import Quote
@@ -46,5 +46,10 @@ def _show(found: Quote, title: str) -> None:
         ("bankruptcy price", price(found.bankruptcy_price)),
         ("distance to liquidation", percent(found.distance_to_liquidation)),
         ("fee", money(found.fee)),
+        ("most leverage at this size", f"{number(found.max_leverage)}x"),
+        ("initial margin", f"{money(found.initial_margin)} ({percent(found.initial_margin_ratio)})"),
+        ("maintenance margin", f"{money(found.maintenance_margin)} ({percent(found.maintenance_margin_ratio)})"),
     ]
+    if found.min_delay:
+        facts.append(("orders only", f"fills at a price that is {found.min_delay} s newer"))
     print_facts(title, facts)

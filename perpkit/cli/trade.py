@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -201,8 +202,15 @@ def _open(trader: Trader, side: Side, fund: str | None, wish: dict[str, Any], *,
 # WHAT IS SAID
 
 
-def say_trade(acting: Acting, verb: str, found: TradePreview, as_json: bool) -> None:
-    """What a trade did or, when it has no receipt, would do."""
+def say_trade(
+    acting: Acting,
+    verb: str,
+    found: TradePreview,
+    as_json: bool,
+    *,
+    more: Sequence[tuple[str, str | Text]] = (),
+) -> None:
+    """What a trade did or, when it has no receipt, would do; `more` facts stand first."""
     done = hasattr(found, "receipt")
     if as_json:
         also = {"liquidation_price": found.liquidation_price, "leverage": found.leverage, "equity": found.equity}
@@ -210,14 +218,14 @@ def say_trade(acting: Acting, verb: str, found: TradePreview, as_json: bool) -> 
         return
     where = "isolated" if found.isolated else "cross"
     title = f"{verb if done else 'would have ' + verb} {found.market} {found.side.value} {number(found.size)} ({where})"
-    print_facts(title, _trade_facts(acting, found))
+    print_facts(title, [*more, *_trade_facts(acting, found)])
 
 
 def _trade_facts(acting: Acting, found: TradePreview) -> list[tuple[str, str | Text]]:
     facts: list[tuple[str, str | Text]] = [("fill price", price(found.fill_price)), ("fee", money(found.fee))]
     if isinstance(found, OpenPreview):
         facts.append(("margin", money(found.margin)))
-    else:
+    elif isinstance(found, ReducePreview):
         facts.append(("realised PnL", signed(money(found.realized_pnl))))
     if isinstance(found, ReducePreview) and found.returned:
         facts.append(("margin returned", money(found.returned)))
@@ -230,7 +238,12 @@ def _trade_facts(acting: Acting, found: TradePreview) -> list[tuple[str, str | T
         ]
     if found.leverage is not None:
         facts.append(("leverage", f"{found.leverage:.2f}x"))
-    return [*facts, ("equity", money(found.equity)), ("account", acting.name), *_transaction(found)]
+    return [
+        *facts,
+        ("equity", money(found.equity)),
+        ("account", acting.session.who(found.account.owner)),
+        *_transaction(found),
+    ]
 
 
 def _say_moved(acting: Acting, verb: str, found: MoneyResult, as_json: bool) -> None:

@@ -292,14 +292,14 @@ class Desk:
 
     # TELLING
 
-    def _trade(self, plan: Plan, raw: TradeResult, after: AccountInfo) -> dict[str, Any]:
-        position = after.position(plan.market.symbol)
+    def _trade(self, symbol: str, raw: TradeResult, after: AccountInfo) -> dict[str, Any]:
+        position = after.position(symbol)
         # What a position is closed with is its opposite.
-        side = position.side if position else Side.of_size(-plan.delta)
+        side = position.side if position else Side.of_size(-raw.delta)
         return fields_of(
             TradePreview,
-            market=plan.market.symbol,
-            isolated=sub_of(plan.account) != CROSS_SUB,
+            market=symbol,
+            isolated=after.sub != CROSS_SUB,
             side=side,
             size=to_decimal(abs(raw.delta)),
             fill_price=to_decimal(raw.fill),

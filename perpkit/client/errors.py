@@ -167,7 +167,8 @@ class NoOpenPosition(BadPosition):
         self.symbol, self.owner, self.where = symbol, owner, where
 
     def __str__(self) -> str:
-        return f"{self.owner} has no {self.where} position in {self.symbol}; open one first."
+        where = f"{self.where} " if self.where else ""
+        return f"{self.owner} has no {where}position in {self.symbol}; open one first."
 
 
 class AmbiguousPosition(BadPosition):

@@ -37,6 +37,13 @@ class Quote:
     notional: Decimal
     # Margin less fee and premium.
     equity: Decimal
+    # Of the risk tier that the size reaches.
+    max_leverage: Decimal
+    initial_margin_ratio: Decimal
+    maintenance_margin_ratio: Decimal
+    # {s} Above zero the market takes only orders, which fill at a price that is that much newer: this is what one fills
+    # at when the price has not moved.
+    min_delay: int
     # Everything behind it: `.raw` is the ledger's trade, `.account.raw` and `.position.raw` its views, all in integers.
     preview: OpenPreview
 
@@ -51,10 +58,13 @@ def quote(
     price: `size = margin * leverage / price`, rounded down. So exactly the limit (50x where 2 % are required) is
     refused with `BelowInitialMargin`, as on the chain: the notional requires all of the margin, of which the fee has
     already taken a part. Up to about `1 / (imr + takerFee)` opens, 48.7x there; more than the limit is refused with
-    `LeverageTooHigh`.
+    `LeverageTooHigh`. The limit is that of the risk tier which the size reaches.
     """
     spec = _spec(market)
-    quoted = spec if price is None else replace(spec, price=to_units("price", price, FEED_DECIMALS) * FEED_TICK)
+    # A delay changes nothing but when it fills.
+    quoted = replace(spec, params=replace(spec.params, min_delay=0))
+    if price is not None:
+        quoted = replace(quoted, price=to_units("price", price, FEED_DECIMALS) * FEED_TICK)
     # A market of the default devnet is quoted with its neighbours, so that its id is the same.
     markets = tuple(quoted if one is spec else one for one in DEFAULT_MARKETS) if spec in DEFAULT_MARKETS else (quoted,)
     backend = LocalBackend(timestamp=_NOON)
@@ -64,10 +74,10 @@ def quote(
     preview = Trader(backend, owner, slippage=Decimal("0.999")).preview_open(
         market=spec.symbol, side=side, margin=margin, leverage=leverage, isolated=True
     )
-    return _quoted(preview)
+    return _quoted(preview, min_delay=spec.params.min_delay)
 
 
-def _quoted(preview: OpenPreview) -> Quote:
+def _quoted(preview: OpenPreview, *, min_delay: int) -> Quote:
     position = preview.position
     assert position is not None
     liquidation, mark = position.raw.liquidation_price, position.raw.mark
@@ -86,6 +96,10 @@ def _quoted(preview: OpenPreview) -> Quote:
         maintenance_margin=position.maintenance_margin,
         notional=position.notional,
         equity=preview.equity,
+        max_leverage=position.max_leverage,
+        initial_margin_ratio=position.initial_margin_ratio,
+        maintenance_margin_ratio=position.maintenance_margin_ratio,
+        min_delay=min_delay,
         preview=preview,
     )
 

@@ -54,6 +54,15 @@ class Simulates(Protocol):
 
 
 @runtime_checkable
+class TellsTime(Protocol):
+    """A backend whose time passes between its blocks."""
+
+    def next_time(self) -> int:
+        """When a transaction that is sent now may happen. {s}"""
+        ...
+
+
+@runtime_checkable
 class SignsOrders(Protocol):
     """A backend that signs orders for its sender."""
 
@@ -69,6 +78,13 @@ def now(backend: Backend) -> Moment:
     if isinstance(backend, ReadsAtOneBlock):
         return Moment(*backend.head())
     return Moment(None, backend.timestamp)
+
+
+def next_time(backend: Backend) -> int:
+    """When the next transaction may happen {s}: later than the newest block where time passes without blocks."""
+    if isinstance(backend, TellsTime):
+        return backend.next_time()
+    return backend.timestamp
 
 
 def call_many(backend: Backend, calls: Sequence[Call], *, block: int | None = None) -> list[Any]:

@@ -239,7 +239,10 @@ class Trader(OrderDesk):
         raw = only(receipt.events, Traded).result
         after = self.reader.account_by_id(plan.account, receipt=receipt)
         return OpenResult(
-            **self._trade(plan, raw, after), margin=self._money(plan.margin), receipt=receipt, approval=approval
+            **self._trade(plan.market.symbol, raw, after),
+            margin=self._money(plan.margin),
+            receipt=receipt,
+            approval=approval,
         )
 
     def _try_out(self, plan: Plan) -> None:
@@ -254,7 +257,7 @@ class Trader(OrderDesk):
         return_receipt = self._bring_back(plan.account, left, return_margin)
         after = self.reader.account_by_id(plan.account, receipt=return_receipt or receipt)
         return ReduceResult(
-            **self._trade(plan, event.result, after),
+            **self._trade(plan.market.symbol, event.result, after),
             returned=self._money(left if return_receipt else 0),
             receipt=receipt,
             return_receipt=return_receipt,
@@ -269,12 +272,12 @@ class Trader(OrderDesk):
 
     def _preview(self, plan: Plan) -> OpenPreview:
         raw, after = self._tried(plan)
-        return OpenPreview(**self._trade(plan, raw, after), margin=self._money(plan.margin))
+        return OpenPreview(**self._trade(plan.market.symbol, raw, after), margin=self._money(plan.margin))
 
     def _preview_reduce(self, plan: Plan, return_margin: str | None) -> ReducePreview:
         raw, after = self._tried(plan)
         returned = after.collateral if return_margin and after.collateral > 0 else Decimal(0)
-        return ReducePreview(**self._trade(plan, raw, after), returned=returned)
+        return ReducePreview(**self._trade(plan.market.symbol, raw, after), returned=returned)
 
     def _tried(self, plan: Plan) -> tuple[TradeResult, AccountInfo]:
         if plan.fund == NONE:
