@@ -241,14 +241,14 @@ class OrderDesk(Desk):
 
         Without `limit` it opens at once, in the same transaction, or where the market has a delay at the next price;
         with `limit` the entry waits for that price, and until `expiry`. The exits wait for ever."""
+        wanted = _exit_terms(stop, take_profit, trail, trail_ratio)
         price = None if limit is None else trigger_of(Terms(kind=Kind.LIMIT, price=limit))
         plan = self._plan_open(
             market, side, margin, size, leverage, isolated, fund, acceptable_price, slippage, price=price
         )
         at = Reference(plan.market.raw.mark) if price is None else Reference(price, "the limit")
         exits = tuple(
-            self._request(terms, plan.account, plan.market.id, -plan.delta, reduce_only=True, at=at)
-            for terms in _exit_terms(stop, take_profit, trail, trail_ratio)
+            self._request(terms, plan.account, plan.market.id, -plan.delta, reduce_only=True, at=at) for terms in wanted
         )
         one_cancels_other = len(exits) > 1
         if limit is None and plan.market.min_delay == 0:
