@@ -15,6 +15,9 @@ from typing import Any, Protocol
 from perpkit.model.events import Event
 from perpkit.model.types import Address
 
+# Chains for trying things out.
+LOCAL_CHAIN_IDS = (31337, 1337)
+
 # When something was said {s}, and what.
 TimedEvent = tuple[int, Event]
 

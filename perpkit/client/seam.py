@@ -9,12 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from perpkit.backend import Backend, Receipt, Sandbox
+from perpkit.backend import LOCAL_CHAIN_IDS, Backend, Receipt, Sandbox
 from perpkit.client.errors import PreviewUnavailable, SigningUnavailable
 from perpkit.model.events import Event
 from perpkit.model.types import Address, SignedOrder
-
-LOCAL_CHAIN_IDS = (31337, 1337)
 
 # A label, a function and its arguments.
 Call = tuple[Any, ...]

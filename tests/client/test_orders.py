@@ -415,9 +415,9 @@ def test_a_market_with_a_delay_takes_only_orders(house: House, trader: Trader, k
     house.wait(60)
     done = keeper.execute(order.id)
     assert done.position is not None and done.position.size == D("2.5")
-    for act in (trader.close, trader.preview_close):
+    for end in (trader.close, trader.preview_close):
         with pytest.raises(OnlyOrders):
-            act(market="ETH-USD")
+            end(market="ETH-USD")
 
 
 def test_a_bracket_waits_in_a_market_with_a_delay(house: House, trader: Trader, keeper: Trader) -> None:
@@ -490,7 +490,11 @@ def test_larger_positions_have_less_leverage(house: House, trader: Trader) -> No
         RiskTier(units(100), units("1/10"), units("1/20")),
     )
     market = trader.reader.market("ETH-USD")
-    assert [(tier.min_size, tier.max_leverage) for tier in market.tiers] == [(0, 50), (10, 20), (100, 10)]
+    assert [(tier.min_size, tier.max_leverage) for tier in market.tiers] == [
+        (D(0), D(50)),
+        (D(10), D(20)),
+        (D(100), D(10)),
+    ]
     assert market.tier_of(D(99)).maintenance_margin_ratio == D("0.025")
     wish: dict[str, Any] = {"market": "ETH-USD", "side": "long", "isolated": True}
     with pytest.raises(LeverageTooHigh, match=r"the limit is 20x for a position of 12\.5, and"):
