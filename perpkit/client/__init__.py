@@ -55,7 +55,8 @@ what makes no sense before anything is asked raises a `ClientError` (a ValueErro
         preview_withdraw(amount, *, source="cross") -> AccountInfo
         preview_liquidate(*, owner, market, isolated=None) -> LiquidatePreview
 
-    quote(market, *, side, margin, leverage, price=None) -> Quote                offline, on an otherwise empty market
+    quote(market, *, side, margin, leverage, price=None, stop=None, take_profit=None) -> Quote
+                                                                offline, on an otherwise empty market
 
 `fund` says where the margin comes from: "wallet" (the default of an isolated position; approves when it must), "cross"
 (an isolated position only), or "none" (the default of a cross position: what the account holds already).
@@ -78,7 +79,7 @@ from perpkit.client.order_results import (
     SignedTicket,
 )
 from perpkit.client.order_views import Kind, OrderInfo, OrderState
-from perpkit.client.quote import Quote, quote
+from perpkit.client.quote import Quote, QuotedExit, quote
 from perpkit.client.reader import Reader
 from perpkit.client.results import (
     LiquidatePreview,
@@ -123,6 +124,7 @@ __all__ = [
     "PlaceResult",
     "PositionInfo",
     "Quote",
+    "QuotedExit",
     "RatchetResult",
     "Reader",
     "ReducePreview",

@@ -238,8 +238,9 @@ def test_a_market_with_a_delay_and_tiers_says_so(
 
 def test_a_quote_shows_its_tier(inside: Inside) -> None:
     """The margin that the size needs."""
-    said = inside("quote", "ETH-USD", "long", "--margin", 200, "--leverage", 10).out
+    said = inside("quote", "ETH-USD", "long", "--margin", 200, "--leverage", 10, *EXITS).out
     assert "50x" in said and "maintenance margin" in said and "20.00 (1.00 %)" in said
+    assert "stop at 3,900.00" in said and "-51.39 (-25.70 % of margin)" in said
 
 
 # --- an end in the middle ---

@@ -532,6 +532,22 @@ def test_a_quote_knows_tiers_and_delays() -> None:
         quote(spec, side="long", margin=10_000, leverage=30)
 
 
+def test_a_quote_tells_what_its_exits_come_to() -> None:
+    """0.5 ETH at 10x, with the fees of both trades; a stop after liquidation is refused."""
+    wish: dict[str, Any] = {"side": "long", "margin": 200, "leverage": 10}
+    stop, profit = quote("ETH-USD", **wish, stop=3_900, take_profit=4_400).exits
+    # 0.5 * (3,900 * (1 + 0.25 / 1,000,000) - 4,000.001) = -50.000013, rounded down; less fees of 1.000001 and 0.390001,
+    # because a trade that brings the skew back pays 0.02 %.
+    assert (stop.kind, stop.fill_price, stop.realized_pnl) == (Kind.STOP, D("3900.000975"), D("-50.000013"))
+    assert (stop.fee, stop.result) == (D("0.390001"), D("-51.390015"))
+    assert (profit.kind, profit.trigger) == (Kind.TAKE_PROFIT, D(4_400))
+    assert profit.result == profit.realized_pnl - profit.fee - D("1.000001")
+    with pytest.raises(WrongTrigger, match=r"must be above the liquidation price of 3638\.38.*too late"):
+        quote("ETH-USD", **wish, stop=3_600)
+    with pytest.raises(WrongTrigger, match="must be above the mark price"):
+        quote("ETH-USD", **wish, take_profit=3_900)
+
+
 def test_a_market_says_what_is_unusual(house: House, reader: Reader) -> None:
     """Pauses in words, a grace period, and the end."""
     usual = reader.market("ETH-USD")
