@@ -35,7 +35,7 @@ from perpkit.cli.options import (
 )
 from perpkit.cli.output import money, price, print_facts, short_address, signed, size, stdout, table
 from perpkit.cli.session import Acting, Session, connect, connect_as
-from perpkit.cli.trade import say_trade, sent
+from perpkit.cli.trade import fund_for_cross, say_trade, sent
 from perpkit.client import BracketResult, CancelResult, ExecutePreview, Kind, OrderInfo, OrderState, PlaceResult
 from perpkit.client.order_plans import Expiry, Rung
 
@@ -115,7 +115,7 @@ def place(
         margin=margin,
         leverage=leverage,
         isolated=isolated,
-        fund=fund,
+        fund=_fund(acting, fund, margin, isolated=bool(isolated) or side is None),
         price=at,
         trail=trail,
         trail_ratio=trail_ratio,
@@ -169,7 +169,7 @@ def bracket(
         size=base,
         leverage=leverage,
         isolated=isolated,
-        fund=fund,
+        fund=_fund(acting, fund, margin, isolated=isolated),
         limit=limit,
         stop=stop,
         take_profit=take_profit,
@@ -430,6 +430,13 @@ def _keeper(
         password_file=password_file,
         default_role="keeper",
     )
+
+
+def _fund(acting: Acting, fund: str | None, margin: Decimal | None, *, isolated: bool) -> str | None:
+    """As in `perpkit open`, a cross position takes its margin from the wallet when the account has too little."""
+    if isolated or fund is not None or margin is None:
+        return fund
+    return fund_for_cross(acting.trader.reader.account(acting.trader.address), fund, margin)
 
 
 def _expiry(expiry: int | None, expires_in: int | None) -> Expiry | None:

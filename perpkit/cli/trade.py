@@ -28,7 +28,7 @@ from perpkit.cli.options import (
 )
 from perpkit.cli.output import money, price, print_facts, short_address, signed, size
 from perpkit.cli.session import Acting, connect_as
-from perpkit.client import MoneyResult, OpenPreview, ReducePreview, Side, Trader
+from perpkit.client import AccountInfo, MoneyResult, OpenPreview, ReducePreview, Side, Trader
 from perpkit.client.names import CROSS_SUB, NONE, WALLET, isolated_sub
 from perpkit.client.results import TradePreview
 
@@ -188,15 +188,21 @@ def _open(trader: Trader, side: Side, fund: str | None, wish: dict[str, Any], *,
     """Opens or, where there is a position of that side already, adds to it."""
     sub = isolated_sub(trader.reader.market_id(wish["market"])) if wish["isolated"] else CROSS_SUB
     account = trader.reader.account(trader.address, sub)
-    if fund is None and not wish["isolated"] and wish["margin"] is not None:
-        # Money leaves the wallet only when the account does not have it.
-        fund = NONE if account.withdrawable >= wish["margin"] else WALLET
+    if not wish["isolated"]:
+        fund = fund_for_cross(account, fund, wish["margin"])
     held = account.position(wish["market"])
     if held is not None and held.side is side:
         add = trader.preview_add if preview else trader.add
         return add(fund=fund, **wish)
     act = trader.preview_open if preview else trader.open
     return act(side=side, fund=fund, **wish)
+
+
+def fund_for_cross(account: AccountInfo, fund: str | None, margin: Decimal | None) -> str | None:
+    """Where the margin of a cross position comes from: from the wallet only when the account does not have it."""
+    if fund is not None or margin is None:
+        return fund
+    return NONE if account.withdrawable >= margin else WALLET
 
 
 # WHAT IS SAID

@@ -6,6 +6,7 @@ import io
 import json
 import signal
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,20 @@ def test_a_limit_waits_with_its_margin(run: Inside) -> None:
     [account] = run("accounts", "--json").json
     assert account["collateral"] == "200"
     assert run("withdraw", "--all", "--from", "ETH-USD").code == 0
+
+
+def test_the_margin_of_a_cross_bracket_comes_from_the_wallet(run: Inside) -> None:
+    """As that of `perpkit open`: only when the account does not have it."""
+    cross = [word for word in BRACKET if word != "--isolated"]
+
+    def collateral() -> Decimal:
+        return Decimal(run(*cross, *EXITS, "--json").json["opened"]["account"]["collateral"])
+
+    # 200 less a fee of 1.000001; then 1,000 more and the fees of a close and an opening.
+    assert collateral() == Decimal("198.999999")
+    run("close", "ETH-USD")
+    run("deposit", 1_000)
+    assert 1_197 < collateral() < 1_198
 
 
 def test_a_signed_order_is_brought_by_somebody_else(
