@@ -16,7 +16,7 @@ from perpkit.cli.as_json import number, plain, print_json
 from perpkit.cli.failure import sentence
 from perpkit.cli.options import JsonOption, ManifestOption, RoleOption, RpcOption
 from perpkit.cli.order import orders_table
-from perpkit.cli.output import money, percent, price, signed, size, stdout, table
+from perpkit.cli.output import moment, money, percent, price, signed, size, stdout, table
 from perpkit.cli.session import Session, connect
 from perpkit.client import AccountInfo, MarketInfo, PositionInfo, Snapshot, VaultInfo
 from perpkit.model.errors import PerpError
@@ -153,13 +153,9 @@ def _headline(snapshot: Snapshot) -> Text:
     vault: VaultInfo = snapshot.vault
     block = "" if snapshot.block is None else f"block {snapshot.block}, "
     return Text(
-        f"{block}{_moment(snapshot.timestamp)} · pool {money(vault.pool)} · insurance {money(vault.insurance)}",
+        f"{block}{moment(snapshot.timestamp)} · pool {money(vault.pool)} · insurance {money(vault.insurance)}",
         style="dim",
     )
-
-
-def _moment(timestamp: int) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(timestamp))
 
 
 def markets_table(markets: Sequence[MarketInfo], *, now: int, wide: bool) -> Table:
@@ -192,12 +188,12 @@ def market_state(market: MarketInfo, *, now: int) -> list[str]:
     words = [f"orders only, {market.min_delay} s"] if market.min_delay else []
     if (end := market.delisting) is not None:
         words.append(
-            f"delisting from {_moment(end.effective_at)}" if end.price is None else f"delisted at {price(end.price)}"
+            f"delisting from {moment(end.effective_at)}" if end.price is None else f"delisted at {price(end.price)}"
         )
     if market.outage:
         words.append("price outage: no liquidations")
     elif market.grace_until is not None and market.grace_until > now:
-        words.append(f"no liquidations before {_moment(market.grace_until)}")
+        words.append(f"no liquidations before {moment(market.grace_until)}")
     return [*words, *(f"no {action}" for action in market.paused)]
 
 

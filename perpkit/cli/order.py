@@ -33,7 +33,7 @@ from perpkit.cli.options import (
     SlippageOption,
     decimal,
 )
-from perpkit.cli.output import money, price, print_facts, short_address, signed, size, stdout, table
+from perpkit.cli.output import moment, money, price, print_facts, short_address, signed, size, stdout, table
 from perpkit.cli.session import Acting, Session, connect, connect_as
 from perpkit.cli.trade import fund_for_cross, say_trade, sent
 from perpkit.client import BracketResult, CancelResult, ExecutePreview, Kind, OrderInfo, OrderState, PlaceResult
@@ -468,17 +468,26 @@ def orders_table(session: Session, orders: Sequence[OrderInfo]) -> Table:
     """Open orders, with what they wait for."""
     made = table("Orders", "Id", "Who", "Market", "Order", "State", "Size", "Price", left=5)
     for order in orders:
-        words = order.state.value if order.reason is None else f"dead: {order.reason}"
         made.add_row(
             str(order.id),
             session.who(order.owner),
             f"{order.market}{' iso' if order.isolated else ''}",
             describe(order),
-            Text(", ".join(filter(None, [words, order.relation])), style=_STYLES.get(order.state, "")),
+            Text(", ".join(_state(order)), style=_STYLES.get(order.state, "")),
             size(order.size),
             _price_of(order),
         )
     return made
+
+
+def _state(order: OrderInfo) -> list[str]:
+    """What it waits for, until when, and what it has to do with others."""
+    words = [order.state.value if order.reason is None else f"dead: {order.reason}"]
+    if order.state is OrderState.TRIGGERED:
+        words.append(f"fills at a price from {moment(order.not_before)} on")
+    if order.expiry is not None and order.state is not OrderState.DEAD:
+        words.append(f"until {moment(order.expiry)}")
+    return [*words, order.relation] if order.relation else words
 
 
 _STYLES = {OrderState.EXECUTABLE: "green", OrderState.DEAD: "red"}

@@ -244,11 +244,14 @@ def test_a_market_with_a_delay_and_tiers_says_so(
     assert_refused(inside(*OPEN), 1, "place an order")
     assert_refused(inside(*OPEN, "--preview"), 1, "place an order")
     said = inside(*BRACKET, *EXITS).out
-    assert "placed orders 1, 2, 3" in said and "exit of 1" in said and "triggered" in said
+    assert "placed orders 1, 2, 3" in said and "exit of 1" in said
+    assert "triggered, fills at a price from 20" in said
     assert_refused(inside("order", "execute", 1), 1, "wait for the next one")
     unusual_net.advance(60)
     assert inside("order", "execute", 1, "--json").json["position"]["size"] == "0.5"
     assert inside("order", "cancel", 2, "--json").json["ending"] == [2]
+    assert "waiting for price, until 20" in inside("order", "list").out
+    assert_refused(inside("order", "cancel", 2), 1, "cancel it after that")
 
 
 def test_a_quote_shows_its_tier(inside: Inside) -> None:
