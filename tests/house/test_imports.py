@@ -18,8 +18,8 @@ PACKAGE = Path(__file__).resolve().parents[2] / "perpkit"
 
 # Leaves: they import no other room.
 #   candles  reads price files            picture  names what is drawn
-# `report` draws and knows nothing of markets. `market_setup` puts a market on any sandbox; `state` and `population` belong
-# to the replay.
+# `report` draws and knows nothing of markets. `market_setup` puts a market on any sandbox; `state` and `population`
+# belong to the replay.
 ROOMS: dict[str, set[str]] = {
     "model": set(),
     "backend": {"model"},
