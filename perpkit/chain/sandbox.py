@@ -134,6 +134,10 @@ class ChainSandbox:
                 raise ChainError("the node no longer knows the snapshot that it should return to.")
             self._funded = funded
 
+    def forget_gifts(self) -> None:
+        """Gives everybody ether once more: somebody has taken the chain back to before they were given it."""
+        self._funded.clear()
+
     def _mine_due(self) -> None:
         if self._due is not None:
             self.rpc.call("evm_mine")

@@ -35,6 +35,7 @@ COMMANDS = {
     "open": Entry("trade", "Open a position, or add to it."),
     "reduce": Entry("trade", "Close a part of a position."),
     "close": Entry("trade", "Close a position."),
+    "order": Entry("order", "Orders that wait: place, bracket, ladder, list, cancel, execute, sign."),
     "price": Entry("price", "Move a devnet's market: publish a price on all its feeds."),
     "liquidate": Entry("liquidate", "Liquidate an account that is below maintenance margin."),
     "keeper": Entry("keeper", "Watch the market and liquidate what has to be."),

@@ -21,7 +21,7 @@ from perpkit.chain.keys import LOCAL_CHAIN_IDS
 from perpkit.chain.manifest import DEFAULT_PATH, Manifest
 from perpkit.chain.sandbox import ChainSandbox
 from perpkit.client import Reader, Trader
-from perpkit.client.trader import DEFAULT_SLIPPAGE
+from perpkit.client.desk import DEFAULT_SLIPPAGE
 from perpkit.devnet.errors import BadControl, ManifestNotWritten, SnapshotGone
 from perpkit.devnet.find_node import find_anvil
 from perpkit.devnet.node import AnvilNode
@@ -194,9 +194,7 @@ class Devnet:
         """Returns to a remembered state; that id and all later ones are used up."""
         if not self.sandbox.rpc.call("evm_revert", snapshot):
             raise SnapshotGone(snapshot)
-        # Rolling nothing back makes the sandbox forget whom it has given ether, which the revert took away.
-        with self.sandbox.rolled_back():
-            pass
+        self.sandbox.forget_gifts()
 
     def reset(self) -> None:
         """Returns to the state after the set-up, as often as one likes."""
