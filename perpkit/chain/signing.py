@@ -1,4 +1,5 @@
-"""EIP-712 signatures of the market: a token's permit, an operator that an owner approves, and a feed's price."""
+"""EIP-712 signatures of the market: a token's permit, an operator that an owner approves, a feed's price, and an order
+for whoever brings it."""
 
 from __future__ import annotations
 
@@ -8,11 +9,12 @@ from typing import Any
 from eth_account import Account
 from eth_account.messages import encode_typed_data
 
-from perpkit.model.types import Address
+from perpkit.model.types import Address, SignedOrder
 
 TOKEN_NAME = "Test USD"
 HOUSE_NAME = "perpkit"
 FEED_NAME = "perpkit feed"
+ORDERS_NAME = "perpkit orders"
 VERSION = "1"
 
 PERMIT = {
@@ -38,6 +40,26 @@ PRICE_REPORT = {
         {"name": "price", "type": "int128"},
         {"name": "timestamp", "type": "uint64"},
     ]
+}
+SIGNED_ORDER = {
+    "OrderRequest": [
+        {"name": "account", "type": "uint256"},
+        {"name": "market", "type": "uint16"},
+        {"name": "kind", "type": "uint8"},
+        {"name": "reduceOnly", "type": "bool"},
+        {"name": "size", "type": "int104"},
+        {"name": "trigger", "type": "uint96"},
+        {"name": "acceptablePrice", "type": "uint96"},
+        {"name": "trail", "type": "uint96"},
+        {"name": "trailIsRatio", "type": "bool"},
+        {"name": "expiry", "type": "uint40"},
+    ],
+    "SignedOrder": [
+        {"name": "request", "type": "OrderRequest"},
+        {"name": "nonce", "type": "uint64"},
+        {"name": "epoch", "type": "uint64"},
+        {"name": "chainId", "type": "uint256"},
+    ],
 }
 
 
@@ -84,6 +106,29 @@ def sign_price_report(key: str, *, feed: Address, price: int, timestamp: int, ch
     """The 65 bytes with which a reporter says what `feed` is to say: `price` in its decimals, at `timestamp` {s}."""
     message = {"price": price, "timestamp": timestamp}
     return _sign(key, domain(FEED_NAME, feed, chain_id), PRICE_REPORT, message)
+
+
+def sign_order(key: str, *, orders: Address, order: SignedOrder, chain_id: int) -> bytes:
+    """The 65 bytes with which its account's owner lets anyone bring `order` to the orders contract."""
+    request = order.request
+    message = {
+        "request": {
+            "account": request.account,
+            "market": request.market,
+            "kind": int(request.kind),
+            "reduceOnly": request.reduce_only,
+            "size": request.size,
+            "trigger": request.trigger,
+            "acceptablePrice": request.acceptable_price,
+            "trail": request.trail,
+            "trailIsRatio": request.trail_is_ratio,
+            "expiry": request.expiry,
+        },
+        "nonce": order.nonce,
+        "epoch": order.epoch,
+        "chainId": order.chain_id,
+    }
+    return _sign(key, domain(ORDERS_NAME, orders, chain_id), SIGNED_ORDER, message)
 
 
 def _sign(
