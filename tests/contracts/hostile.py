@@ -60,11 +60,20 @@ def rejects_ether(house: House, who: str) -> Iterator[None]:
         finally:
             rejecting.discard(target)
         return
-    _set_code(house, target, bytes.fromhex("5f5ffd"))
+    with become(house, target, bytes.fromhex("5f5ffd")):
+        yield
+
+
+@contextmanager
+def become(house: House, target: Address, code: bytes) -> Iterator[None]:
+    """A block of code in which other code, or any at all, stands at an address."""
+    evm = house.sandbox._evm  # type: ignore[attr-defined]
+    before = evm.get_code(target) or b""
+    _set_code(house, target, code)
     try:
         yield
     finally:
-        _set_code(house, target, b"")
+        _set_code(house, target, bytes(before))
 
 
 def send_raw(house: House, target: Address, data: bytes, *, by: str = "outsider") -> None:

@@ -11,7 +11,7 @@ from misfortune import make_deficit
 from roles import BTC, DAY, ETH, House, acc, address, closing, dollars, limit, order, stop, take_profit, units
 
 from perpkit.market_setup import MIN_EXECUTION_FEE as FEE
-from perpkit.model.errors import NotAuthorized, OrderTooEarly, PerpError, PositionGone
+from perpkit.model.errors import Delisted, NotAuthorized, OrderTooEarly, PerpError, PositionGone, TriggerNotMet
 from perpkit.model.events import EpochEnded, OrderCancelled
 from perpkit.model.types import OrderKind, OrderRequest, OrderStatus
 
@@ -125,7 +125,7 @@ def reopen_after_liquidation(house: House) -> None:
 
 def delist(house: House) -> None:
     house.do("announce_delisting", ETH, by="governor")
-    house.wait(7 * DAY)
+    house.wait(DAY)
     house.do("delist_market", ETH, by="governor")
     house.do("close_out", ETH, (acc("trader"),), by="keeper")
 
@@ -151,20 +151,26 @@ def test_an_order_dies_with_its_position(house: House, end: Callable[[House], ob
     assert not house.is_dead(id)
     end(house)
     now = house.position("trader", ETH)
-    if now.size == 0 or now.opened != opened:
-        try:
-            house.set_price(ETH, 3_905)
-        except PerpError:
-            pytest.fail("prices go on")
-        for dead in (id, other):
-            assert house.is_dead(dead)
-            with pytest.raises(PositionGone):
-                house.execute(dead)
-        assert house.position("trader", ETH).size == now.size
-        with pays(house, {"trader": 2 * FEE, "orders": -2 * FEE}):
-            house.cancel(id, by="outsider")
-    else:
-        pytest.fail("the position should be gone")
+    assert now.opened != opened
+    house.set_price(ETH, 3_905)
+    for dead in (id, other):
+        assert house.is_dead(dead)
+        # The price of a delisted market stands still, at which the stop is not even triggered.
+        with pytest.raises(TriggerNotMet if end is delist and dead == id else PositionGone):
+            house.execute(dead)
+    assert house.position("trader", ETH) == now
+    with pays(house, {"trader": 2 * FEE, "orders": -2 * FEE}):
+        house.cancel(id, by="outsider")
+
+
+def test_an_entry_fills_in_no_delisted_market(house: House) -> None:
+    """There is nothing to trade with; its owner cancels it."""
+    id = house.place(BUY)
+    delist(house)
+    with refuses(house, Delisted(ETH, True)):
+        house.execute(id)
+    with pays(house, {"trader": FEE, "orders": -FEE}):
+        house.cancel(id)
 
 
 def test_a_partial_liquidation_leaves_the_order(house: House) -> None:
@@ -243,14 +249,14 @@ def test_an_entry_lives_in_a_market_that_is_paused(house: House) -> None:
 # --- reduce-only never opens and never flips
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 def test_reduce_only_orders_only_reduce(house: House, seed: int) -> None:
     """Random trades, orders, prices and executions: after each execution of a reduce-only order the position is on
     the side where it was, or nowhere, and smaller; the escrow stays exact."""
     rng = random.Random(seed)
     house.deposit("trader", dollars(100_000))
     reductions = 0
-    for _ in range(60):
+    for _ in range(150):
         match rng.randrange(5):
             case 0:
                 attempt(lambda: house.trade("trader", rng.choice((ETH, BTC)), units(rng.choice((-2, -1, 1, 2)))))
@@ -272,7 +278,7 @@ def test_reduce_only_orders_only_reduce(house: House, seed: int) -> None:
         if len(house.orders_of("trader")) == 16:
             house.cancel_all("trader")
     laws_hold(house)
-    assert reductions > 3
+    assert reductions > 2
 
 
 def attempt(act: Callable[[], object]) -> bool:
