@@ -11,8 +11,16 @@ from misfortune import make_deficit
 from roles import BTC, DAY, ETH, House, acc, address, closing, dollars, limit, order, stop, take_profit, units
 
 from perpkit.market_setup import MIN_EXECUTION_FEE as FEE
-from perpkit.model.errors import Delisted, NotAuthorized, OrderTooEarly, PerpError, PositionGone, TriggerNotMet
+from perpkit.model.errors import (
+    MarketActionPaused,
+    NotAuthorized,
+    OrderTooEarly,
+    PerpError,
+    PositionGone,
+    TriggerNotMet,
+)
 from perpkit.model.events import EpochEnded, OrderCancelled
+from perpkit.model.market_ledger import TRADE
 from perpkit.model.types import OrderKind, OrderRequest, OrderStatus
 
 BUY = order("trader", units(1))
@@ -167,7 +175,7 @@ def test_an_entry_fills_in_no_delisted_market(house: House) -> None:
     """There is nothing to trade with; its owner cancels it."""
     id = house.place(BUY)
     delist(house)
-    with refuses(house, Delisted(ETH, True)):
+    with refuses(house, MarketActionPaused(ETH, TRADE)):
         house.execute(id)
     with pays(house, {"trader": FEE, "orders": -FEE}):
         house.cancel(id)
