@@ -359,7 +359,7 @@ class OrderChooser(Chooser):
             (8, self.ratchet),
             (8, self.cancel),
             (2, lambda: ("cancel_all", self.owner(), self.index())),
-            (1, lambda: ("cancel_signed", self.owner(), self.index(), self.nonce())),
+            (3, lambda: ("cancel_signed", self.owner(), self.index(), self.nonce())),
             (2, lambda: ("claim", self.role(), self.rng.choice((*REJECTING, self.role())))),
             (1, lambda: ("deliver", self.role(), self.market())),
             (2, self.approve),
@@ -512,12 +512,12 @@ class OrderChooser(Chooser):
     def without_ether(self) -> Step:
         """Mostly where it matters: what such a payer paid for is cancelled or executed."""
         role = self.rng.choice(REJECTING)
+        if self.walk.orders.credit_of(ROLES[role]) and self.rng.random() < 0.4:
+            return "without_ether", role, "claim", "keeper", role
         if self.rng.random() < 0.4:
-            return "place", role, self.entry(), 100
+            return "place_signed", role, self.entry(), self.nonce(), "good"
         payers = [i for i, id in enumerate(self.walk.open_orders()) if self.walk.orders.payer_of(id) == ROLES[role]]
         pick = self.rng.choice(payers) if payers else self.pick()
-        if self.rng.random() < 0.2:
-            return "without_ether", role, "claim", "keeper", role
         return "without_ether", role, *self.rng.choice((("cancel", "owner", pick), ("execute", "keeper", pick)))
 
     def orders_multicall(self) -> Step:

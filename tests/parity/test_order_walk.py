@@ -21,10 +21,7 @@ DONE = (
     "claim deliver_reports multicall"
 )
 REFUSED = {
-    "place": (
-        "InvalidExecutionFee InvalidOrder NotAuthorized NothingToReduce SizeOutOfRange TooManyOrders UnknownMarket "
-        "StalePrice"
-    ),
+    "place": ("InvalidExecutionFee InvalidOrder NotAuthorized NothingToReduce SizeOutOfRange UnknownMarket StalePrice"),
     "place_many": "InvalidExecutionFee InvalidOrder NotAuthorized NothingToReduce TooManyOrders UnknownMarket",
     "place_bracket": "InvalidExecutionFee InvalidOrder NotAuthorized TooManyOrders UnknownMarket",
     "trade_with_exits": (
