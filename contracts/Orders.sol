@@ -150,19 +150,20 @@ contract Orders is IOrders, ReentrancyGuardTransient, Multicall, EIP712 {
             account: request.account,
             size: request.size,
             trigger: request.trigger,
-            opened: 0,
-            acceptablePrice: request.acceptablePrice,
-            trail: request.trail,
-            fee: fee,
             placedAt: uint40(block.timestamp),
-            expiry: request.expiry,
             market: request.market,
+            opened: 0,
+            fee: fee,
+            expiry: request.expiry,
             kind: request.kind,
             status: Status.Open,
             reduceOnly: request.reduceOnly,
             trailIsRatio: request.trailIsRatio,
-            parent: parent,
-            group: group
+            // 2**32 orders are years of blocks full of nothing else.
+            parent: uint32(parent),
+            group: uint32(group),
+            acceptablePrice: request.acceptablePrice,
+            trail: request.trail
         });
         if (order.reduceOnly && parent == 0) order.opened = _positionToReduce(order).opened;
         if (order.kind == Kind.TrailingStop && parent == 0) {

@@ -64,31 +64,32 @@ interface IOrders {
         uint40 expiry;
     }
 
-    /// @notice An order.
+    /// @notice An order. What changes lies together in storage, and what most orders leave empty.
     struct Order {
         uint256 account;
         /// {base}
         int104 size;
         /// {usd/base} Zero while a trailing stop waits for its entry.
         uint96 trigger;
+        /// {s}
+        uint40 placedAt;
+        uint16 market;
         /// The position that the order reduces; of an executed entry the one that it made.
         uint56 opened;
-        uint96 acceptablePrice;
-        uint96 trail;
         /// {wei} Escrowed for whoever executes.
         uint64 fee;
         /// {s}
-        uint40 placedAt;
         uint40 expiry;
-        uint16 market;
         Kind kind;
         Status status;
         bool reduceOnly;
         bool trailIsRatio;
         /// The entry that must be executed first; zero is none.
-        uint64 parent;
+        uint32 parent;
         /// The first of several neighbours of which one cancels the others; zero is none.
-        uint64 group;
+        uint32 group;
+        uint96 acceptablePrice;
+        uint96 trail;
     }
 
     /// @notice An order that its owner signs and anyone may bring.

@@ -16,6 +16,12 @@ CEILINGS = {
     "close": 118_000,
     "liquidate": 128_000,
     "liquidate_each_more": 40_000,
+    "place": 145_000,
+    "place_trailing": 208_000,
+    "place_bracket": 326_000,
+    "trade_with_exits": 390_000,
+    "execute": 215_000,
+    "execute_oco": 206_000,
 }
 UNBOUNDED = {"deposit", "withdraw"}
 
