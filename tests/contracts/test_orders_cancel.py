@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from expect import laws_hold, pays, refuses
+from hostile import become, keeper_that_reenters
 from misfortune import make_deficit
 from roles import BTC, DAY, ETH, House, acc, address, closing, dollars, limit, order, stop, take_profit, units
 
@@ -19,7 +20,7 @@ from perpkit.model.errors import (
     PositionGone,
     TriggerNotMet,
 )
-from perpkit.model.events import EpochEnded, OrderCancelled
+from perpkit.model.events import EpochEnded, EtherCredited, OrderCancelled
 from perpkit.model.market_ledger import TRADE
 from perpkit.model.types import OrderKind, OrderRequest, OrderStatus
 
@@ -75,6 +76,20 @@ def test_a_cancelled_order_is_said_and_refunded(house: House) -> None:
         receipt = house.cancel(id)
     assert receipt.events == (OrderCancelled(id, acc("trader"), address("trader"), address("trader"), 7 * FEE),)
     assert house.orders_of("trader") == ()
+
+
+def test_a_payer_does_not_come_back_while_he_is_refunded(house: House) -> None:
+    """10,000 gas take ether and write nothing down; who wants to do more has a credit instead, and the order is gone."""
+    house.do("set_operator", address("operator"), True, by="trader")
+    house.place_many(BUY, BUY, by="operator")
+    if house.sandbox.name == "model":
+        pytest.skip("the model has no such neighbours")
+    code = keeper_that_reenters(house.at("orders"), house.sandbox.action("orders", "cancel", 2))
+    with become(house, address("operator"), code), pays(house, {}):
+        assert house.cancel(1).events[-1] == EtherCredited(address("operator"), FEE)
+    assert house.orders_of("trader") == (2,)
+    with pays(house, {"operator": FEE, "orders": -FEE}):
+        house.claim("operator")
 
 
 def test_an_operator_cancels(house: House) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from expect import event_of, pays, refuses
 from hostile import deploy_code, keeper_that_reenters, keeper_that_rejects, rejects_ether, send_raw
+from pulled import PULLED, list_pulled, reports
 from roles import ETH, House, acc, address, closing, dollars, limit, order, stop, take_profit, units
 
 from perpkit.market_setup import MIN_EXECUTION_FEE as FEE
@@ -302,3 +303,20 @@ def test_a_multicall_executes_several(house: House) -> None:
     with pays(house, {"keeper": 2 * FEE, "orders": -2 * FEE}):
         house.do("multicall", actions, by="keeper", label="orders")
     assert house.position("trader", ETH).size == units(2)
+
+
+def test_one_multicall_brings_the_price_and_executes(house: House) -> None:
+    """What waited for a newer price of a market whose prices are signed fills in the transaction that brings it."""
+    list_pulled(house)
+    house.wait(12)
+    id = house.place(order("trader", units(1), market=PULLED))
+    with refuses(house, OrderTooEarly(id, house.sandbox.timestamp - 12, house.sandbox.timestamp)):
+        house.execute(id)
+    brought = reports(house, 4_001)
+    actions = tuple(
+        house.sandbox.action("orders", function, *args)
+        for function, args in (("deliver_reports", (PULLED, brought)), ("execute", (id,)))
+    )
+    with pays(house, {"keeper": FEE, "orders": -FEE}):
+        house.do("multicall", actions, by="keeper", label="orders")
+    assert house.position("trader", PULLED).size == units(1)

@@ -394,9 +394,9 @@ class OrderChooser(Chooser):
     # ---- ingredients
 
     def pick(self) -> int:
-        if self.rng.random() < 0.9:
+        if self.rng.random() < 0.85:
             return self.rng.randrange(200)
-        return -self.rng.choice((2**64 - 1, self.walk.orders.order_count or 1, self.rng.randint(1, 400)))
+        return -self.rng.choice((2**64 - 1, *[self.rng.randint(1, self.walk.orders.order_count + 1) for _ in range(4)]))
 
     def nonce(self) -> int:
         return self.rng.choice((self.rng.randrange(40), self.rng.randrange(2**64)))

@@ -33,7 +33,7 @@ REFUSED = {
     ),
     "execute": (
         "UnknownOrder OrderAlreadyExecuted OrderAlreadyCancelled OrderExpired OrderTooEarly ParentNotExecuted "
-        "TriggerNotMet PositionGone NothingToReduce PriceLimitCrossed StalePrice BelowInitialMargin NotAuthorized "
+        "TriggerNotMet PositionGone PriceLimitCrossed StalePrice BelowInitialMargin NotAuthorized "
         "MarketActionPaused PoolReserveExceeded OpenInterestExceeded BelowMinNotional"
     ),
     "ratchet": "UnknownOrder InvalidOrder NothingToRatchet OrderExpired ParentNotExecuted",
