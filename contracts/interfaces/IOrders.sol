@@ -199,8 +199,8 @@ interface IOrders {
     /// @notice Moves a trailing stop's trigger after the mark, for anyone who asks.
     function ratchet(uint64 id) external;
 
-    /// @notice Cancels an order and the exits that wait for it, for its owner and operators; a dead one for anyone. In a market with a delay a living
-    /// order only gets that delay as its expiry, and is dead after that.
+    /// @notice Cancels an order and the exits that wait for it, for its owner and operators; a dead one for anyone. In a
+    /// market with a delay a living order only gets that delay as its expiry, and is dead after that.
     function cancel(uint64 id) external;
 
     /// @notice Cancels every open order of an account, as `cancel` does, and every order that was signed for it before.

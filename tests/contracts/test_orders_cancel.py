@@ -79,7 +79,7 @@ def test_a_cancelled_order_is_said_and_refunded(house: House) -> None:
 
 
 def test_a_payer_does_not_come_back_while_he_is_refunded(house: House) -> None:
-    """10,000 gas take ether and write nothing down; who wants to do more has a credit instead, and the order is gone."""
+    """10,000 gas take ether and write nothing down; who wants more has a credit instead, and the order is gone."""
     house.do("set_operator", address("operator"), True, by="trader")
     house.place_many(BUY, BUY, by="operator")
     if house.sandbox.name == "model":
