@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from expect import pays, refuses
 from hostile import rejects_ether
-from roles import BTC, DAY, ETH, INT256_MAX, House, acc, address, closing, dollars, limit, order, stop, units
+from roles import BTC, DAY, ETH, INT256_MAX, SOL, House, acc, address, closing, dollars, limit, order, stop, units
 
 from perpkit.market_setup import MIN_EXECUTION_FEE as FEE
 from perpkit.model.errors import (
@@ -223,6 +223,29 @@ def test_an_order_that_leaves_dust_is_forfeit(house: House) -> None:
     house.wait(DELAY)
     for id in (2, 3):
         assert isinstance(house.execute(id).events[0], OrderForfeited)
+
+
+def test_an_order_that_leaves_too_little_margin_is_forfeit(house: House) -> None:
+    """10 ETH and 1,000 dollars at 3,932: some 300 are left, and the nine that a sale of one leaves need 353.88."""
+    id = house.place(order("trader", units(10)))
+    house.wait(DELAY)
+    house.execute(id)
+    exit = house.place(closing(order("trader", -units(1))))
+    house.wait(DELAY)
+    house.set_price(ETH, 3_932)
+    assert isinstance(house.execute(exit).events[0], OrderForfeited)
+    assert house.position("trader", ETH).size == units(10)
+
+
+def test_an_order_for_a_ninth_position_is_forfeit(house: House) -> None:
+    """Eight are held elsewhere, and one of them could be closed at the right moment."""
+    house.deposit("trader", dollars(10_000))
+    markets = [BTC, SOL, *[house.list_like(SOL, f"S{n}-USD") for n in range(6)]]
+    for market in markets:
+        house.trade("trader", market, units("0.01" if market == BTC else 1))
+    id = house.place(BUY)
+    house.wait(DELAY)
+    assert isinstance(house.execute(id).events[0], OrderForfeited)
 
 
 def test_a_forfeit_entry_takes_its_exits_along(house: House) -> None:

@@ -188,24 +188,38 @@ def test_a_contract_that_takes_no_ether_executes_nothing(house: House) -> None:
         house.execute(id)
 
 
-@pytest.mark.parametrize("function", ["execute", "cancel", "claim", "ratchet", "place", "cancel_all", "multicall"])
+@pytest.mark.parametrize("function", ["execute", "cancel", "claim", "cancel_all", "multicall"])
 def test_a_keeper_does_not_come_back_while_it_is_paid(house: House, function: str) -> None:
-    """It calls back from within its payment, is refused, and has its fee once."""
+    """It calls back from within its payment, is refused, and has its fee once. As an operator of the owner it may do
+    all that afterwards, so nothing else was in its way."""
     first, second = house.place_many(BUY, BUY).value, 2
+    make_credit(house)
     one = house.sandbox
     args = {
-        "claim": (address("trader"),),
-        "place": (BUY,),
+        "claim": (address("operator"),),
         "cancel_all": (acc("trader"),),
-        "multicall": ((one.action("orders", "execute", second),) if one.name == "revm" else (),),
+        "multicall": ((one.action("orders", "execute", second),),),
     }.get(function, (second,))
+    if one.name == "model":
+        pytest.skip("the model has no such keepers")
     data = one.action("orders", function, *args)
-    keeper = deploy_code(house, keeper_that_reenters(house.at("orders"), data if isinstance(data, bytes) else b""))
+    keeper = deploy_code(house, keeper_that_reenters(house.at("orders"), data))
+    house.do("set_operator", keeper, True, by="trader")
     with pays(house, {"orders": -FEE}):
         send_raw(house, keeper, one.action("orders", "execute", first))
     assert house.ether(keeper) == FEE
     assert one._evm.storage(keeper, 0) == 1  # type: ignore[attr-defined]
     assert house.order(second).status == OrderStatus.OPEN
+    assert one.call("orders", "credit_of", address("operator")) == FEE
+    send_raw(house, keeper, data)
+
+
+def make_credit(house: House) -> None:
+    """The operator paid for an order and took no refund."""
+    house.do("set_operator", address("operator"), True, by="trader")
+    id = house.place(BUY, by="operator")
+    with rejects_ether(house, "operator"):
+        house.cancel(id)
 
 
 # --- triggers
