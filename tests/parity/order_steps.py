@@ -527,7 +527,11 @@ class OrderChooser(Chooser):
             lambda: ("cancel", "owner", self.pick()),
             lambda: ("deliver", "keeper", self.market()),
         ]
-        return "orders_multicall", "keeper", *[make() for make in self.rng.choices(parts, [6, 3, 1, 1], k=3)]
+        return (
+            "orders_multicall",
+            "keeper",
+            *[make() for make in self.rng.choices(parts, [6, 3, 1, 3], k=self.rng.choice((1, 2, 3)))],
+        )
 
 
 # ------------------------------------------------------------------ walking and shrinking

@@ -22,8 +22,8 @@ DONE = (
 )
 REFUSED = {
     "place": ("InvalidExecutionFee InvalidOrder NotAuthorized NothingToReduce SizeOutOfRange UnknownMarket StalePrice"),
-    "place_many": "InvalidExecutionFee InvalidOrder NotAuthorized NothingToReduce TooManyOrders UnknownMarket",
-    "place_bracket": "InvalidExecutionFee InvalidOrder NotAuthorized TooManyOrders UnknownMarket",
+    "place_many": "InvalidExecutionFee InvalidOrder NotAuthorized NothingToReduce TooManyOrders",
+    "place_bracket": "InvalidExecutionFee InvalidOrder NotAuthorized",
     "trade_with_exits": (
         "InvalidExecutionFee InvalidOrder NotAuthorized NothingToReduce OnlyOrders BelowInitialMargin StalePrice "
         "ZeroAmount"
