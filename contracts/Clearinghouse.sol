@@ -17,6 +17,9 @@ import {PerpMath} from "./libraries/PerpMath.sol";
 contract Clearinghouse is IClearinghouse, MarketLedger, MarginVault {
     using FixedMath for int256;
 
+    /// @dev The mark of a market whose price was asked for in vain.
+    int256 private constant NO_PRICE = -1;
+
     address private immutable _extension;
 
     constructor(IERC20Metadata token, IPriceOracle oracle, address extension, address owner)
@@ -150,14 +153,30 @@ contract Clearinghouse is IClearinghouse, MarketLedger, MarginVault {
         int256 fundingIndex = _accrue(m, _mark(marks, market));
 
         for (uint256 i = 0; i < accounts.length; i++) {
-            if (_positions[accounts[i]][market].size == 0) continue;
+            uint256 account = accounts[i];
+            if (_positions[account][market].size == 0 || !_isInReach(account, marks)) continue;
             // COMPUTE
-            Margin memory margin = _margin(accounts[i], marks);
+            Margin memory margin = _margin(account, marks);
             if (PerpMath.isCovered(margin.equity, margin.maintenanceMargin)) continue;
-            (, uint256 graceUntil) = _graceOf(accounts[i]);
-            if (graceUntil != 0) continue;
-            results[i] = _liquidate(m, accounts[i], market, marks[market], fundingIndex, margin);
+            results[i] = _liquidate(m, account, market, marks[market], fundingIndex, margin);
         }
+    }
+
+    /// @dev Whether an account is not in grace and has a price in all its markets; asks for those not asked for yet.
+    function _isInReach(uint256 account, int256[MAX_MARKETS] memory marks) internal view returns (bool) {
+        for (uint128 packed = _accounts[account].markets; packed != 0; packed >>= 16) {
+            uint16 market = uint16(packed) - 1;
+            if (block.timestamp < _markets[market].state.graceUntil) return false;
+            if (marks[market] == 0) {
+                try this.priceOf(market) returns (int256 mark, uint256) {
+                    marks[market] = mark;
+                } catch {
+                    marks[market] = NO_PRICE;
+                }
+            }
+            if (marks[market] == NO_PRICE) return false;
+        }
+        return true;
     }
 
     function _liquidate(

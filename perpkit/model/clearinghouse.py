@@ -18,6 +18,7 @@ from perpkit.model.errors import (
     NoPosition,
     NotLiquidatable,
     OnlyOrders,
+    OracleError,
     PriceLimitCrossed,
     Simulated,
     ZeroAmount,
@@ -45,6 +46,9 @@ from perpkit.model.types import (
 
 A = TypeVar("A")
 B = TypeVar("B")
+
+# The mark of a market whose price was asked for in vain.
+NO_PRICE = -1
 
 NOT_LIQUIDATED = LiquidationResult(0, 0, 0, 0, 0, 0, 0, 0, 0)
 
@@ -162,17 +166,28 @@ class Clearinghouse(Deleveraging, MarketDelisting, MarginVault):
         funding_index = self._accrue(m, self._mark(marks, market))
 
         for i, account in enumerate(accounts):
-            if self._positions[account, market].size == 0:
+            if self._positions[account, market].size == 0 or not self._is_in_reach(account, marks):
                 continue
             # COMPUTE
             margin = self._margin(account, marks)
             if perp_math.is_covered(margin.equity, margin.maintenance_margin):
                 continue
-            _, grace_until = self._grace_of(account)
-            if grace_until != 0:
-                continue
             results[i] = self._liquidate(m, account, market, marks[market], funding_index, margin, sender)
         return tuple(results)
+
+    def _is_in_reach(self, account: int, marks: Marks) -> bool:
+        """Whether an account is not in grace and has a price in all its markets; asks for those not asked for yet."""
+        for market in self._accounts[account].markets:
+            if self.world.timestamp < self._active_market(market, 0).state.grace_until:
+                return False
+            if market not in marks:
+                try:
+                    marks[market], _ = self._price(market)
+                except OracleError:
+                    marks[market] = NO_PRICE
+            if marks[market] == NO_PRICE:
+                return False
+        return True
 
     def _liquidate(
         self,
