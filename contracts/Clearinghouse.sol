@@ -76,6 +76,7 @@ contract Clearinghouse is IClearinghouse, MarketLedger, MarginVault {
         // VERIFY
         bool reduction = _isReduction(previous.size, next.size);
         if (!reduction && m.state.paused & INCREASE != 0) revert MarketActionPaused(market, INCREASE);
+        if (!reduction) _verifyNoGrace(account);
         _verifySize(m, next.size, result.mark);
         _verifyGrowth(m, market, previous.size, next.size, skew, result.mark);
         _verifyMargin(account, marks, reduction);
@@ -133,8 +134,7 @@ contract Clearinghouse is IClearinghouse, MarketLedger, MarginVault {
                 account, margin.equity.divFloor(QUANTUM), margin.maintenanceMargin.divCeil(QUANTUM * FixedMath.UNIT)
             );
         }
-        (uint16 held, uint256 graceUntil) = _graceOf(account);
-        if (graceUntil != 0) revert GracePeriod(held, graceUntil);
+        _verifyNoGrace(account);
         result = _liquidate(m, account, market, marks[market], fundingIndex, margin);
     }
 

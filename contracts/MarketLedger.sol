@@ -266,13 +266,13 @@ abstract contract MarketLedger is IMarketLedger, VaultLedger {
         AccountState memory state = _accounts[account];
         margin.equity = state.collateral * QUANTUM;
         for (uint128 packed = state.markets; packed != 0; packed >>= 16) {
-            uint16 market = uint16(packed) - 1;
-            Market storage m = _markets[market];
-            Position memory position = _positions[account][market];
-            int256 mark = _mark(marks, market);
-            int256 indexDelta = _fundingIndex(m, mark) - position.fundingIndex;
             unchecked {
                 // Eight positions within the supported ranges cannot overflow.
+                uint16 market = uint16(packed) - 1;
+                Market storage m = _markets[market];
+                Position memory position = _positions[account][market];
+                int256 mark = _mark(marks, market);
+                int256 indexDelta = _fundingIndex(m, mark) - position.fundingIndex;
                 (int256 imr, int256 mmr) = _ratios(m, position.size);
                 margin.equity += PerpMath.unrealizedPnl(position.size, position.cost, mark, indexDelta);
                 margin.initialMargin += PerpMath.marginRequirement(position.size, mark, imr);
@@ -289,6 +289,12 @@ abstract contract MarketLedger is IMarketLedger, VaultLedger {
             if (block.timestamp < graceUntil) return (market, graceUntil);
         }
         return (0, 0);
+    }
+
+    /// @dev Who is out of reach of liquidation takes on no more risk.
+    function _verifyNoGrace(uint256 account) internal view {
+        (uint16 market, uint256 graceUntil) = _graceOf(account);
+        if (graceUntil != 0) revert GracePeriod(market, graceUntil);
     }
 
     function _verifySize(Market storage m, int256 size, int256 mark) internal view {

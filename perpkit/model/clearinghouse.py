@@ -13,7 +13,6 @@ from perpkit.model import perp_math
 from perpkit.model.contract import external
 from perpkit.model.deleveraging import Deleveraging
 from perpkit.model.errors import (
-    GracePeriod,
     MarketActionPaused,
     NoPosition,
     NotLiquidatable,
@@ -91,6 +90,8 @@ class Clearinghouse(Deleveraging, MarketDelisting, MarginVault):
         reduction = self._is_reduction(previous.size, next.size)
         if not reduction and m.state.paused & INCREASE != 0:
             raise MarketActionPaused(market, INCREASE)
+        if not reduction:
+            self._verify_no_grace(account)
         self._verify_size(m, next.size, mark)
         self._verify_growth(m, market, previous.size, next.size, skew, mark)
         self._verify_margin(account, marks, reduction)
@@ -150,9 +151,7 @@ class Clearinghouse(Deleveraging, MarketDelisting, MarginVault):
                 div_floor(margin.equity, self.quantum),
                 div_ceil(margin.maintenance_margin, self.quantum * UNIT),
             )
-        held, grace_until = self._grace_of(account)
-        if grace_until != 0:
-            raise GracePeriod(held, grace_until)
+        self._verify_no_grace(account)
         return self._liquidate(m, account, market, marks[market], funding_index, margin, sender)
 
     @external

@@ -11,6 +11,7 @@ from perpkit.model.errors import (
     BelowInitialMargin,
     BelowMaintenanceMargin,
     BelowMinNotional,
+    GracePeriod,
     MarketActionPaused,
     OpenInterestExceeded,
     PoolReserveExceeded,
@@ -275,6 +276,12 @@ class MarketLedger(VaultLedger):
             if self.world.timestamp < grace_until:
                 return market, grace_until
         return 0, 0
+
+    def _verify_no_grace(self, account: int) -> None:
+        """Who is out of reach of liquidation takes on no more risk."""
+        market, grace_until = self._grace_of(account)
+        if grace_until != 0:
+            raise GracePeriod(market, grace_until)
 
     def _verify_size(self, m: Market, size: int, mark: int) -> None:
         if size == 0:

@@ -97,7 +97,8 @@ CASES: dict[int, Case] = {
             LIQUIDATION + "6_the_victims_move_in_the_same_block_blocks_nothing",
             NEVER + "whoever_is_unhealthy_is_liquidated",
         ),
-        (ATTACKS + "who_opens_in_a_market_in_grace_is_out_of_reach_in_all",),
+        (ATTACKS + "who_could_act_gets_no_grace",
+            ATTACKS + "in_a_silent_market_grace_can_be_had_again_and_again",),
     ),
     7: Case(
         "a blocked receiver bricks liquidation or withdrawals",
