@@ -17,6 +17,9 @@ import {PerpMath} from "./libraries/PerpMath.sol";
 contract Clearinghouse is IClearinghouse, MarketLedger, MarginVault {
     using FixedMath for int256;
 
+    /// @dev The mark of a market whose price was asked for in vain.
+    int256 private constant NO_PRICE = -1;
+
     address private immutable _extension;
 
     constructor(IERC20Metadata token, IPriceOracle oracle, address extension, address owner)
@@ -72,7 +75,8 @@ contract Clearinghouse is IClearinghouse, MarketLedger, MarginVault {
 
         // VERIFY
         bool reduction = _isReduction(previous.size, next.size);
-        if (!reduction) _verifyIncrease(m, market);
+        if (!reduction && m.state.paused & INCREASE != 0) revert MarketActionPaused(market, INCREASE);
+        if (!reduction) _verifyNoGrace(account);
         _verifySize(m, next.size, result.mark);
         _verifyGrowth(m, market, previous.size, next.size, skew, result.mark);
         _verifyMargin(account, marks, reduction);
@@ -131,8 +135,7 @@ contract Clearinghouse is IClearinghouse, MarketLedger, MarginVault {
                 account, margin.equity.divFloor(QUANTUM), margin.maintenanceMargin.divCeil(QUANTUM * FixedMath.UNIT)
             );
         }
-        (uint16 held, uint256 graceUntil) = _graceOf(account);
-        if (graceUntil != 0) revert GracePeriod(held, graceUntil);
+        _verifyNoGrace(account);
         result = _liquidate(m, account, market, previous, marks[market], fundingIndex, margin);
     }
 
@@ -153,14 +156,29 @@ contract Clearinghouse is IClearinghouse, MarketLedger, MarginVault {
         for (uint256 i = 0; i < accounts.length; i++) {
             uint256 account = accounts[i];
             Position memory previous = _positions[account][market];
-            if (previous.size == 0) continue;
+            if (previous.size == 0 || !_isInReach(account, marks)) continue;
             // COMPUTE
             Margin memory margin = _margin(account, marks);
             if (PerpMath.isCovered(margin.equity, margin.maintenanceMargin)) continue;
-            (, uint256 graceUntil) = _graceOf(account);
-            if (graceUntil != 0) continue;
             results[i] = _liquidate(m, account, market, previous, marks[market], fundingIndex, margin);
         }
+    }
+
+    /// @dev Whether an account is not in grace and has a price in all its markets; asks for those not asked for yet.
+    function _isInReach(uint256 account, int256[MAX_MARKETS] memory marks) internal view returns (bool) {
+        for (uint128 packed = _accounts[account].markets; packed != 0; packed >>= 16) {
+            uint16 market = uint16(packed) - 1;
+            if (block.timestamp < _markets[market].state.graceUntil) return false;
+            if (marks[market] == 0) {
+                try this.priceOf(market) returns (int256 mark, uint256) {
+                    marks[market] = mark;
+                } catch {
+                    marks[market] = NO_PRICE;
+                }
+            }
+            if (marks[market] == NO_PRICE) return false;
+        }
+        return true;
     }
 
     function _liquidate(

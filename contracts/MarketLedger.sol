@@ -58,6 +58,8 @@ abstract contract MarketLedger is IMarketLedger, VaultLedger {
     mapping(uint16 market => Market) internal _markets;
     mapping(uint256 account => mapping(uint16 market => Position)) internal _positions;
     mapping(uint16 market => Announcement) internal _announcements;
+    /// @dev {s} When the outage that is recorded began, or the last one.
+    mapping(uint16 market => uint256) internal _outageBegan;
     /// @dev Winners of a delisted market whose claims stand.
     mapping(uint256 account => mapping(uint16 market => bool)) internal _registered;
 
@@ -275,13 +277,13 @@ abstract contract MarketLedger is IMarketLedger, VaultLedger {
         AccountState memory state = _accounts[account];
         margin.equity = state.collateral * QUANTUM;
         for (uint128 packed = state.markets; packed != 0; packed >>= 16) {
-            uint16 market = uint16(packed) - 1;
-            Market storage m = _markets[market];
-            Position memory position = _positions[account][market];
-            int256 mark = _mark(marks, market);
-            int256 indexDelta = _fundingIndex(m, mark) - position.fundingIndex;
             unchecked {
                 // Eight positions within the supported ranges cannot overflow.
+                uint16 market = uint16(packed) - 1;
+                Market storage m = _markets[market];
+                Position memory position = _positions[account][market];
+                int256 mark = _mark(marks, market);
+                int256 indexDelta = _fundingIndex(m, mark) - position.fundingIndex;
                 (int256 imr, int256 mmr) = _ratios(m, position.size);
                 margin.equity += PerpMath.unrealizedPnl(position.size, position.cost, mark, indexDelta);
                 margin.initialMargin += PerpMath.marginRequirement(position.size, mark, imr);
@@ -290,14 +292,14 @@ abstract contract MarketLedger is IMarketLedger, VaultLedger {
         }
     }
 
-    /// @dev Until when an account is out of reach of liquidation, and because of which market; zero when it is not.
-    function _graceOf(uint256 account) internal view returns (uint16 market, uint256 graceUntil) {
+    /// @dev Refuses who is out of reach of liquidation because of one of its markets: for a liquidation, and for taking
+    /// on more risk.
+    function _verifyNoGrace(uint256 account) internal view {
         for (uint128 packed = _accounts[account].markets; packed != 0; packed >>= 16) {
-            market = uint16(packed) - 1;
-            graceUntil = _markets[market].state.graceUntil;
-            if (block.timestamp < graceUntil) return (market, graceUntil);
+            uint16 market = uint16(packed) - 1;
+            uint256 graceUntil = _markets[market].state.graceUntil;
+            if (block.timestamp < graceUntil) revert GracePeriod(market, graceUntil);
         }
-        return (0, 0);
     }
 
     function _verifySize(Market storage m, int256 size, int256 mark) internal view {
@@ -305,14 +307,6 @@ abstract contract MarketLedger is IMarketLedger, VaultLedger {
         int256 minNotional = int256(uint256(m.params.minNotional));
         int256 value = PerpMath.notional(size, mark);
         if (value < minNotional * QUANTUM) revert BelowMinNotional(value.divFloor(QUANTUM), minNotional);
-    }
-
-    /// @dev Nothing but reductions while the market is so paused, or in grace: who entered in grace would be out of
-    /// reach of liquidation in every market.
-    function _verifyIncrease(Market storage m, uint16 market) internal view {
-        if (m.state.paused & INCREASE != 0) revert MarketActionPaused(market, INCREASE);
-        uint256 graceUntil = m.state.graceUntil;
-        if (block.timestamp < graceUntil) revert GracePeriod(market, graceUntil);
     }
 
     /// @dev What grew must be within its bounds; what shrank or stayed is not asked.

@@ -115,7 +115,14 @@ abstract contract MarketRegistry is MarketLedger {
         if (priced != (m.state.graceUntil == OUTAGE)) revert NothingToRecord(market, priced);
 
         // APPLY
-        m.state.graceUntil = priced ? uint40(block.timestamp + GRACE_PERIOD) : OUTAGE;
+        if (!priced) {
+            _outageBegan[market] = block.timestamp;
+            m.state.graceUntil = OUTAGE;
+        } else {
+            // A short one takes nobody by surprise, and must not put off liquidations again and again.
+            bool long = block.timestamp - _outageBegan[market] >= GRACE_PERIOD;
+            m.state.graceUntil = uint40(long ? block.timestamp + GRACE_PERIOD : block.timestamp);
+        }
 
         // EMIT
         emit OutageRecorded(market, ++m.state.sequence, m.state.graceUntil);

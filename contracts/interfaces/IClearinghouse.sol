@@ -17,7 +17,7 @@ import {IPriceOracle} from "./IPriceOracle.sol";
 interface IClearinghouse is IMarketLedger {
     /// @notice Buys (`delta` > 0) or sells `delta` base units at the fill price, which must not be worse than
     /// `priceLimit`. Funding is settled first. A pure reduction must leave maintenance margin, anything else initial
-    /// margin.
+    /// margin, and is refused while the account is in grace.
     function trade(uint256 account, uint16 market, int256 delta, int256 priceLimit)
         external
         returns (TradeResult memory);
@@ -29,7 +29,8 @@ interface IClearinghouse is IMarketLedger {
     /// may; the reward is credited to the caller's account 0, so that no token moves and nobody's wallet can block it.
     function liquidate(uint256 account, uint16 market) external returns (LiquidationResult memory);
 
-    /// @notice Liquidates every account of the list that is liquidatable in `market`, and skips the others.
+    /// @notice Liquidates every account of the list that is liquidatable in `market`, and skips the others: who is healthy,
+    /// in grace, or without a price in another market.
     function liquidateMany(uint16 market, uint256[] calldata accounts) external returns (LiquidationResult[] memory);
 
     /// @notice Closes winners on one side at the mark price, highest score first, while the opposite side has a
@@ -61,8 +62,8 @@ interface IClearinghouse is IMarketLedger {
     function setOrders(address orders) external;
 
     /// @notice Records that a market's price is missing or, after that, that it is back, for anyone who notices. From
-    /// the one until a grace period after the other nobody who holds the market is liquidated, and only reductions trade
-    /// there.
+    /// the one until a grace period after the other nobody who holds the market is liquidated, or takes on more risk. An
+    /// outage shorter than a grace period is followed by none.
     function recordOutage(uint16 market) external returns (bool priced);
 
     /// @notice Announces that a market may be delisted from `NOTICE` seconds later on. Owner only.

@@ -13,10 +13,11 @@ from perpkit.model import perp_math
 from perpkit.model.contract import external
 from perpkit.model.deleveraging import Deleveraging
 from perpkit.model.errors import (
-    GracePeriod,
+    MarketActionPaused,
     NoPosition,
     NotLiquidatable,
     OnlyOrders,
+    OracleError,
     PriceLimitCrossed,
     Simulated,
     ZeroAmount,
@@ -25,7 +26,7 @@ from perpkit.model.events import Liquidated, Settled, Traded
 from perpkit.model.fixed_math import UNIT, div_ceil, div_floor, to_money, to_price, to_size
 from perpkit.model.margin_vault import MarginVault
 from perpkit.model.market_delisting import MarketDelisting
-from perpkit.model.market_ledger import LIQUIDATE, SETTLE, TRADE, Margin, Market, Marks
+from perpkit.model.market_ledger import INCREASE, LIQUIDATE, SETTLE, TRADE, Margin, Market, Marks
 from perpkit.model.types import (
     NO_DELISTING,
     NO_PARAMS,
@@ -44,6 +45,9 @@ from perpkit.model.types import (
 
 A = TypeVar("A")
 B = TypeVar("B")
+
+# The mark of a market whose price was asked for in vain.
+NO_PRICE = -1
 
 NOT_LIQUIDATED = LiquidationResult(0, 0, 0, 0, 0, 0, 0, 0, 0)
 
@@ -84,8 +88,10 @@ class Clearinghouse(Deleveraging, MarketDelisting, MarginVault):
 
         # VERIFY
         reduction = self._is_reduction(previous.size, next.size)
+        if not reduction and m.state.paused & INCREASE != 0:
+            raise MarketActionPaused(market, INCREASE)
         if not reduction:
-            self._verify_increase(m, market)
+            self._verify_no_grace(account)
         self._verify_size(m, next.size, mark)
         self._verify_growth(m, market, previous.size, next.size, skew, mark)
         self._verify_margin(account, marks, reduction)
@@ -146,9 +152,7 @@ class Clearinghouse(Deleveraging, MarketDelisting, MarginVault):
                 div_floor(margin.equity, self.quantum),
                 div_ceil(margin.maintenance_margin, self.quantum * UNIT),
             )
-        held, grace_until = self._grace_of(account)
-        if grace_until != 0:
-            raise GracePeriod(held, grace_until)
+        self._verify_no_grace(account)
         return self._liquidate(m, account, market, previous, marks[market], funding_index, margin, sender)
 
     @external
@@ -163,17 +167,28 @@ class Clearinghouse(Deleveraging, MarketDelisting, MarginVault):
 
         for i, account in enumerate(accounts):
             previous = self._positions[account, market]
-            if previous.size == 0:
+            if previous.size == 0 or not self._is_in_reach(account, marks):
                 continue
             # COMPUTE
             margin = self._margin(account, marks)
             if perp_math.is_covered(margin.equity, margin.maintenance_margin):
                 continue
-            _, grace_until = self._grace_of(account)
-            if grace_until != 0:
-                continue
             results[i] = self._liquidate(m, account, market, previous, marks[market], funding_index, margin, sender)
         return tuple(results)
+
+    def _is_in_reach(self, account: int, marks: Marks) -> bool:
+        """Whether an account is not in grace and has a price in all its markets; asks for those not asked for yet."""
+        for market in self._accounts[account].markets:
+            if self.world.timestamp < self._active_market(market, 0).state.grace_until:
+                return False
+            if market not in marks:
+                try:
+                    marks[market], _ = self._price(market)
+                except OracleError:
+                    marks[market] = NO_PRICE
+            if marks[market] == NO_PRICE:
+                return False
+        return True
 
     def _liquidate(
         self,

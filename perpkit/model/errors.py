@@ -205,8 +205,8 @@ class OnlyOrders(Halted):
 class GracePeriod(Halted):
     arguments = ("market", "grace_until")
     sentence = (
-        "nobody in market {market} is liquidated before {grace_until}, so that owners can react to a pause or an"
-        " outage; if that is no time, record the end of the outage first."
+        "nobody in market {market} is liquidated or takes on more risk before {grace_until}, so that owners can react"
+        " to a pause or an outage; reduce or wait, and if that is no time, record the end of the outage first."
     )
     market: int
     grace_until: int

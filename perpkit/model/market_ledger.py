@@ -94,6 +94,8 @@ class MarketLedger(VaultLedger):
         self._markets: Mapping[int, Market | None] = Mapping(world, None)
         self._positions: Mapping[tuple[int, int], Position] = Mapping(world, NO_POSITION)
         self._announcements: Mapping[int, Announcement | None] = Mapping(world, None)
+        # When the outage that is recorded began, or the last one. {s}
+        self._outage_began: Mapping[int, int] = Mapping(world, 0)
         # Winners of a delisted market whose claims stand.
         self._registered: Mapping[tuple[int, int], bool] = Mapping(world, False)
 
@@ -277,13 +279,13 @@ class MarketLedger(VaultLedger):
             maintenance_margin += perp_math.margin_requirement(position.size, mark, mmr)
         return Margin(equity, initial_margin, maintenance_margin)
 
-    def _grace_of(self, account: int) -> tuple[int, int]:
-        """Until when an account is out of reach of liquidation, and because of which market; zero when it is not."""
+    def _verify_no_grace(self, account: int) -> None:
+        """Refuses who is out of reach of liquidation because of one of its markets: for a liquidation, and for taking
+        on more risk."""
         for market in self._accounts[account].markets:
             grace_until = self._active_market(market, 0).state.grace_until
             if self.world.timestamp < grace_until:
-                return market, grace_until
-        return 0, 0
+                raise GracePeriod(market, grace_until)
 
     def _verify_size(self, m: Market, size: int, mark: int) -> None:
         if size == 0:
@@ -292,15 +294,6 @@ class MarketLedger(VaultLedger):
         value = perp_math.notional(size, mark)
         if value < min_notional * self.quantum:
             raise BelowMinNotional(div_floor(value, self.quantum), min_notional)
-
-    def _verify_increase(self, m: Market, market: int) -> None:
-        """Nothing but reductions while the market is so paused, or in grace: who entered in grace would be out of reach
-        of liquidation in every market."""
-        if m.state.paused & INCREASE != 0:
-            raise MarketActionPaused(market, INCREASE)
-        grace_until = m.state.grace_until
-        if self.world.timestamp < grace_until:
-            raise GracePeriod(market, grace_until)
 
     def _verify_growth(
         self, m: Market, market: int, previous_size: int, size: int, previous_skew: int, mark: int

@@ -142,7 +142,13 @@ class MarketRegistry(MarketLedger):
             raise NothingToRecord(market, priced)
 
         # APPLY
-        self._update_market(m, grace_until=self.world.timestamp + GRACE_PERIOD if priced else OUTAGE)
+        if not priced:
+            self._outage_began[market] = self.world.timestamp
+            self._update_market(m, grace_until=OUTAGE)
+        else:
+            # A short one takes nobody by surprise, and must not put off liquidations again and again.
+            long = self.world.timestamp - self._outage_began[market] >= GRACE_PERIOD
+            self._update_market(m, grace_until=self.world.timestamp + (GRACE_PERIOD if long else 0))
 
         # EMIT
         self.emit(OutageRecorded(market, self._next_market_sequence(m), m.state.grace_until))

@@ -75,12 +75,14 @@ def play(
     # 5,000 + 1,000 - 4,000
     stage.expect("free money stays free", stage.view("whale").equity == 2_000 * DOLLAR)
 
-    report = stage.price("ETH-USD", price)
+    report = stage.price("ETH-USD", price, after=GRACE_PERIOD)
     until = sandbox.timestamp + GRACE_PERIOD
     recorded = [event.grace_until for event in report.outages]
     stage.expect("the keeper records the end, and waits", recorded == [until] and report.transactions == 1)
     stage.expect_refused("liquidating", GracePeriod(ETH, until), "keeper", "liquidate", trader, ETH)
-    stage.tell(f"The feeds return at {price:,}, where the long is liquidatable. It has 15 minutes to add margin.")
+    stage.tell(
+        f"The feeds return at {price:,} after 15 minutes more: the long is liquidatable, and has as long to add margin."
+    )
     waiting = stage.advance(GRACE_PERIOD - 1)
     stage.expect("nobody is liquidated in its last second", waiting.transactions == 0)
     report = stage.advance(1)

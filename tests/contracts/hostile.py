@@ -153,3 +153,44 @@ def with_gas(house: House, gas: int, label: str, function: str, *args: object) -
     data = encode_call(sandbox.deployed[label].contract, function, args)
     target, sender = sandbox.deployed[label].address, address("outsider")
     sandbox._checked(lambda: sandbox._evm.message_call(sender, target, calldata=data, gas=gas))
+
+
+def refuses_everything() -> bytes:
+    """A contract that reverts whatever it is asked."""
+    return bytes.fromhex("5f5ffd")
+
+
+def code_of(house: House, label: str) -> bytes:
+    """The code of a deployed contract."""
+    return bytes(house.sandbox._evm.get_code(house.at(label)))  # type: ignore[attr-defined]
+
+
+def put_code(house: House, label: str, runtime: bytes) -> None:
+    """Replaces the code of a deployed contract, which keeps its storage. No rollback undoes it."""
+    import pyrevm
+
+    house.sandbox._evm.insert_account_info(house.at(label), pyrevm.AccountInfo(code=runtime))  # type: ignore[attr-defined]
+
+
+@contextmanager
+def replaced_code(house: House, label: str, runtime: bytes) -> Iterator[None]:
+    """A block of code in which a contract has other code."""
+    honest = code_of(house, label)
+    put_code(house, label, runtime)
+    try:
+        yield
+    finally:
+        put_code(house, label, honest)
+
+
+def code_that_then_refuses(target: Address, selector: bytes, condition: str) -> bytes:
+    """Does on its own storage what the code of `target` does, and then refuses calls of `selector` when `condition`,
+    which is code that pushes a truth value, does not like the answer in memory."""
+    run = "365f5f37" + "5f5f365f73" + target.removeprefix("0x") + "5af4" + "3d5f5f3e"
+    # if it failed, pass its error on
+    passed = len(bytes.fromhex(run)) + 6
+    run += f"60{passed:02x}57" + "3d5ffd" + "5b3d"
+    # selector and condition -> revert, else return
+    check = "5f3560e01c63" + selector.hex() + "14" + condition + "16"
+    refused = len(bytes.fromhex(run + check)) + 5
+    return bytes.fromhex(run + check + f"60{refused:02x}57" + "5ff3" + "5b5f5ffd")

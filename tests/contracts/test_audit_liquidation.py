@@ -6,14 +6,23 @@ from collections.abc import Callable
 from fractions import Fraction
 
 import pytest
-from expect import balances, event_of, is_liquidatable, laws_hold, moves, refuses, worth
+from expect import balances, books, event_of, is_liquidatable, laws_hold, moves, refuses, worth
+from hostile import code_of, code_that_then_refuses, deploy_code, refuses_everything, replaced_code
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
-from misfortune import drain_insurance
+from misfortune import drain_insurance, make_deficit
 from roles import BTC, ETH, SOL, House, acc, address, dollars, units
 
 from perpkit.market_setup import DEFAULT_MARKETS
-from perpkit.model.errors import BelowInitialMargin, BelowMaintenanceMargin, NoPosition, NotLiquidatable, PerpError
+from perpkit.model.clearinghouse import NOT_LIQUIDATED
+from perpkit.model.errors import (
+    BelowInitialMargin,
+    BelowMaintenanceMargin,
+    GracePeriod,
+    NoPosition,
+    NotLiquidatable,
+    PerpError,
+)
 from perpkit.model.events import Liquidated, Transfer
 from perpkit.model.types import LiquidationResult
 
@@ -302,6 +311,43 @@ def test_case_7_no_token_moves_in_a_liquidation(house: House) -> None:
     assert house.wallet("keeper") == dollars(1_000_000)
 
 
+def test_case_7_a_token_that_refuses_everybody_stops_no_liquidation(house: House) -> None:
+    """Hubble M-16, Sentiment 284: victim, keeper, pool and safe are all on the token's list; liquidating, settling and
+    deleveraging go on, only money does not leave."""
+    if house.sandbox.name != "revm":
+        pytest.skip("hostile contracts need bytecode")
+    make_deficit(house)
+    house.deposit("whale", dollars(1_000))
+    house.trade("whale", ETH, units(10))
+    house.set_price(ETH, 3_610)
+    with replaced_code(house, "token", refuses_everything()):
+        assert house.liquidate("whale", ETH).value.bad_debt > 0
+        house.settle("counterparty", ETH)
+        shorts = ["market_maker", "provider", "counterparty"]
+        assert any(result.haircut for result in house.deleverage(ETH, False, shorts).value)
+        with pytest.raises(PerpError):
+            house.withdraw("market_maker", 1)
+
+
+def test_case_7_who_is_blocked_blocks_nobody_else(house: House) -> None:
+    """Predy M-06: the token refuses to pay the trader. The trader's withdrawal fails and changes nothing; the
+    counterparty's goes through, and the trader may pay somebody else."""
+    if house.sandbox.name != "revm":
+        pytest.skip("hostile contracts need bytecode")
+    for name in ("trader", "counterparty"):
+        house.deposit(name, dollars(1_000))
+    # transfer(to, amount) is refused when `to` is the trader.
+    is_trader = "60043573" + address("trader").removeprefix("0x") + "14"
+    honest = deploy_code(house, code_of(house, "token"))
+    with replaced_code(house, "token", code_that_then_refuses(honest, bytes.fromhex("a9059cbb"), is_trader)):
+        before = books(house)
+        with pytest.raises(PerpError):
+            house.withdraw("trader", dollars(1))
+        assert books(house) == before
+        house.withdraw("counterparty", dollars(1_000))
+        house.withdraw("trader", dollars(1_000), to="outsider")
+
+
 # --- case 8
 
 
@@ -313,6 +359,23 @@ def test_case_8_while_liquidations_are_paused_owners_may_top_up(house: House) ->
     house.deposit("trader", dollars(100))
     house.do("set_market_paused", ETH, 0, by="governor")
     with pytest.raises(NotLiquidatable):
+        house.liquidate("trader", ETH)
+
+
+@pytest.mark.parametrize(("seconds", "liquidated"), [(0, False), (899, False), (900, True)])
+def test_case_8_after_a_pause_owners_have_15_minutes(house: House, seconds: int, liquidated: bool) -> None:
+    """GMX M-020: to the last second nobody is liquidated, alone or in a list, however bankrupt; then at once."""
+    long_of_ten(house)
+    house.do("set_market_paused", ETH, 4, by="governor")
+    house.set_price(ETH, 3_800)
+    house.do("set_market_paused", ETH, 0, by="governor")
+    resumed = house.sandbox.timestamp
+    house.wait(seconds)
+    if liquidated:
+        assert house.liquidate_many(ETH, ["trader"]).value[0].bad_debt > 0
+        return
+    assert house.liquidate_many(ETH, ["trader"]).value == (NOT_LIQUIDATED,)
+    with refuses(house, GracePeriod(ETH, resumed + 900)):
         house.liquidate("trader", ETH)
 
 

@@ -68,6 +68,14 @@ def test_case_10_negative_collateral_is_no_money(house: House) -> None:
         house.withdraw("trader", 1)
 
 
+def test_case_10_at_initial_margin_the_free_quantum_leaves_and_no_other(house: House) -> None:
+    """The boundary: 979.7999 of equity above 800 of margin."""
+    long_of_ten(house)
+    house.withdraw("trader", 179_799_900)
+    with refuses(house, BelowInitialMargin(acc("trader"), 799_999_999, 800_000_000)):
+        house.withdraw("trader", 1)
+
+
 # --- case 11
 
 

@@ -9,7 +9,7 @@ import pytest
 from expect import balances, laws_hold, refuses, worth
 from hostile import deploy_code, feed_that_says_too_little
 from misfortune import make_deficit
-from roles import BTC, ETH, House, acc, address, dollars, units
+from roles import BTC, ETH, SOL, House, acc, address, dollars, units
 
 from perpkit.model.errors import NoPosition, OwnableUnauthorizedAccount, PerpError, StalePrice
 from perpkit.model.types import NO_POSITION
@@ -95,6 +95,19 @@ def test_case_19_a_feed_that_answers_nonsense_does_not_count(house: House) -> No
     assert house.mark(ETH) == units(4_000)
 
 
+def test_case_19_the_last_second_of_the_heartbeat_still_counts(house: House) -> None:
+    """The boundary: 3,600 seconds after the price one is liquidated at it, 3,601 after nobody is."""
+    house.deposit("trader", dollars(1_000))
+    house.trade("trader", ETH, units(10))
+    house.set_price(ETH, 3_900)
+    house.wait(3_600, refresh=False)
+    with house.rolled_back() as copy:
+        assert copy.liquidate("trader", ETH).value.closed > 0
+    house.wait(1, refresh=False)
+    with refuses(house, StalePrice(ETH, 0, 2)):
+        house.liquidate("trader", ETH)
+
+
 # --- cases 20 to 22, as far as they do not need orders
 
 
@@ -133,3 +146,17 @@ def test_case_22_no_account_of_a_list_stops_the_others(house: House) -> None:
     results = house.liquidate_many(ETH, names).value
     assert [result.closed > 0 for result in results] == [False, True, False, False, True, False, True]
     laws_hold(house)
+
+
+def test_case_22_who_has_no_price_elsewhere_stops_no_list(house: House) -> None:
+    """The one obstacle that is not the market's own: SOL is silent, and the whale holds the least of it."""
+    for name in ("trader", "whale"):
+        house.deposit(name, dollars(1_000))
+        house.trade(name, ETH, units(10))
+    house.trade("whale", SOL, units("0.5"))
+    house.wait(3_601, refresh=False)
+    house.set_price(ETH, 3_900)
+    results = house.liquidate_many(ETH, ["whale", "trader"]).value
+    assert [result.closed > 0 for result in results] == [False, True]
+    with refuses(house, StalePrice(SOL, 0, 2)):
+        house.liquidate("whale", ETH)

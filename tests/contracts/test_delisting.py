@@ -107,7 +107,7 @@ def test_a_market_ends_at_a_fresh_price_and_not_in_grace(even: House) -> None:
     with refuses(even, StalePrice(ETH, 0, 2)):
         even.do("delist_market", ETH, by="governor")
     even.record_outage(ETH)
-    even.refresh()
+    even.wait(GRACE_PERIOD)
     even.record_outage(ETH)
     with refuses(even, GracePeriod(ETH, even.sandbox.timestamp + GRACE_PERIOD)):
         even.do("delist_market", ETH, by="governor")

@@ -94,7 +94,7 @@ def test_a_keeper_records_the_end_of_every_outage_that_was_recorded(stage: Stage
     stage.sandbox.set_time(stage.sandbox.timestamp + 3_601)
     stage.act("outsider", "record_outage", 2)
     stage.keeper.step()
-    report = stage.price("ETH-USD", 3_800, after=0)
+    report = stage.price("ETH-USD", 3_800, after=GRACE_PERIOD)
 
     until = stage.sandbox.timestamp + GRACE_PERIOD
     assert [(event.market, event.grace_until) for event in report.outages] == [(0, until), (2, until)]

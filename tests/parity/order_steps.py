@@ -15,8 +15,11 @@ from typing import Any
 
 import pyrevm
 
+from parity.chooser import Chooser
 from parity.keys import key_of
-from parity.walk import ACCOUNTS, DAY, HOLDERS, INT256_MAX, Call, Chooser, Divergence, Multicall, Step, Walk
+from parity.sides import Call, Divergence, Multicall
+from parity.situations import ACCOUNTS, DAY, HOLDERS, INT256_MAX
+from parity.walk import Step, Walk
 from perpkit.abi.codec import decode_result
 from perpkit.chain.signing import sign_order
 from perpkit.market_setup import MIN_EXECUTION_FEE, ROLES, UNIT
