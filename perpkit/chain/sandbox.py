@@ -134,6 +134,10 @@ class ChainSandbox:
                 raise ChainError("the node no longer knows the snapshot that it should return to.")
             self._funded = funded
 
+    def forget_ether(self) -> None:
+        """Gives ether again to whoever acts next, after somebody else took the state back."""
+        self._funded.clear()
+
     def _mine_due(self) -> None:
         if self._due is not None:
             self.rpc.call("evm_mine")
