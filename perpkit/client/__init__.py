@@ -22,6 +22,8 @@ what makes no sense before anything is asked raises a `ClientError` (a ValueErro
         positions(owner) -> tuple[PositionInfo, ...]            vault() -> VaultInfo
         balance(owner) -> Decimal, allowance(owner) -> Decimal  of the token, in the wallet
         snapshot(*owners) -> Snapshot                           everything at one block
+        leveraged_tokens(*, owner=None) -> tuple[LeveragedTokenInfo, ...]
+        leveraged_token(symbol, *, owner=None) -> LeveragedTokenInfo
 
     Trader(backend, address, *, slippage=Decimal("0.005"))      .reader is its Reader
         open(*, market, side, margin=None, size=None, leverage=None, isolated=False, fund=None,
@@ -40,6 +42,21 @@ what makes no sense before anything is asked raises a `ClientError` (a ValueErro
         preview_withdraw(amount, *, source="cross") -> AccountInfo
         preview_liquidate(*, owner, market, isolated=None) -> LiquidatePreview
 
+        mint_leveraged(*, symbol, dollars, min_shares=None, slippage=None) -> MintLeveragedResult
+        redeem_leveraged(*, symbol, shares=None, min_assets=None, slippage=None) -> RedeemLeveragedResult    None: all
+        rebalance(*, symbol) -> RebalanceLeveragedResult        preview_rebalance(*, symbol) -> RebalancePreview
+        preview_mint_leveraged(*, symbol, dollars) -> MintLeveragedPreview
+        preview_redeem_leveraged(*, symbol, shares=None) -> RedeemLeveragedPreview
+
+    Governor(backend, address)                                  of markets; its results are in perpkit.client.governor
+        terms(market), with_params(market, **changes), with_tiers(market, *tiers) -> MarketTerms
+        notice(terms) -> Notice                                 whether they must be announced, asked of the market
+        set_terms(terms), announce_terms(terms) -> TermsResult
+        pause(market, *actions), resume(market, *actions), pause_vault(*actions), resume_vault(*actions) -> PauseResult
+        halt(market, *, halted=True) -> HaltResult              record_outage(market) -> OutageResult
+        announce_delisting(market), delist(market) -> DelistResult
+        close_out(market, *, batch=40, progress=...) -> CloseOutReport
+
     quote(market, *, side, margin, leverage, price=None) -> Quote                offline, on an otherwise empty market
 
 `fund` says where the margin comes from: "wallet" (the default of an isolated position; approves when it must), "cross"
@@ -49,6 +66,17 @@ An account is named "cross", by a market's symbol (its isolated account), or by 
 """
 
 from perpkit.client.errors import ClientError
+from perpkit.client.governor import Governor
+from perpkit.client.leveraged import (
+    LeveragedHolding,
+    LeveragedTokenInfo,
+    MintLeveragedPreview,
+    MintLeveragedResult,
+    RebalanceLeveragedResult,
+    RebalancePreview,
+    RedeemLeveragedPreview,
+    RedeemLeveragedResult,
+)
 from perpkit.client.quote import Quote, quote
 from perpkit.client.reader import Reader
 from perpkit.client.results import (
@@ -68,15 +96,24 @@ from perpkit.client.views import AccountInfo, MarketInfo, PositionInfo, Snapshot
 __all__ = [
     "AccountInfo",
     "ClientError",
+    "Governor",
+    "LeveragedHolding",
+    "LeveragedTokenInfo",
     "LiquidatePreview",
     "LiquidateResult",
     "MarketInfo",
+    "MintLeveragedPreview",
+    "MintLeveragedResult",
     "MoneyResult",
     "OpenPreview",
     "OpenResult",
     "PositionInfo",
     "Quote",
     "Reader",
+    "RebalanceLeveragedResult",
+    "RebalancePreview",
+    "RedeemLeveragedPreview",
+    "RedeemLeveragedResult",
     "ReducePreview",
     "ReduceResult",
     "SettleResult",

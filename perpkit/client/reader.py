@@ -10,6 +10,7 @@ from typing import Any
 
 from perpkit.backend import Backend
 from perpkit.client.errors import BadAddress, NoSuchMarket
+from perpkit.client.leveraged import LeveragedTokenInfo, check_token, read_tokens, token_symbols
 from perpkit.client.seam import Call, call_many, now
 from perpkit.client.units import to_decimal
 from perpkit.client.views import (
@@ -118,6 +119,19 @@ class Reader:
         """The tokens of a wallet that the market may take."""
         house = self.backend.deployed["clearinghouse"].address
         return to_decimal(self.backend.call("token", "allowance", to_address("owner", owner), house), self.decimals)
+
+    # LEVERAGED TOKENS
+
+    def leveraged_tokens(self, *, owner: str | None = None) -> tuple[LeveragedTokenInfo, ...]:
+        """Every leveraged token now, and what somebody holds of each."""
+        holder = None if owner is None else to_address("owner", owner)
+        return read_tokens(self, token_symbols(self.backend), holder)
+
+    def leveraged_token(self, symbol: str, *, owner: str | None = None) -> LeveragedTokenInfo:
+        """One leveraged token now, and what somebody holds of it."""
+        check_token(self.backend, symbol)
+        [info] = read_tokens(self, [symbol], None if owner is None else to_address("owner", owner))
+        return info
 
     # EVERYTHING
 

@@ -12,7 +12,7 @@ from perpkit.model.types import LiquidationResult, TradeResult
 from perpkit.model.types import SettleResult as RawSettleResult
 
 
-class _Sent:
+class Sent:
     """What a transaction was; a backend without a chain has no transaction, block or gas."""
 
     __slots__ = ()
@@ -84,7 +84,7 @@ class OpenPreview(TradePreview):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OpenResult(OpenPreview, _Sent):
+class OpenResult(OpenPreview, Sent):
     """What opening, or adding to, a position did."""
 
     receipt: Receipt
@@ -101,7 +101,7 @@ class ReducePreview(TradePreview):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReduceResult(ReducePreview, _Sent):
+class ReduceResult(ReducePreview, Sent):
     """What reducing or closing a position did."""
 
     receipt: Receipt
@@ -110,7 +110,7 @@ class ReduceResult(ReducePreview, _Sent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MoneyResult(_Sent):
+class MoneyResult(Sent):
     """What moved, and the account that it left or, for a deposit, reached."""
 
     amount: Decimal
@@ -120,7 +120,7 @@ class MoneyResult(_Sent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SettleResult(_Sent):
+class SettleResult(Sent):
     """What a settlement did."""
 
     market: str
@@ -150,7 +150,7 @@ class LiquidatePreview:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LiquidateResult(LiquidatePreview, _Sent):
+class LiquidateResult(LiquidatePreview, Sent):
     """What a liquidation did; the reward stands in the keeper's cross account."""
 
     receipt: Receipt

@@ -20,6 +20,7 @@ from perpkit.client.errors import (
     PositionExists,
     PreviewUnavailable,
 )
+from perpkit.client.leveraged import LeveragedDesk
 from perpkit.client.reader import Reader, to_address
 from perpkit.client.results import (
     LiquidatePreview,
@@ -78,7 +79,7 @@ class _Plan:
         return [trade]
 
 
-class Trader:
+class Trader(LeveragedDesk):
     """Acts for one address, whose key the backend has."""
 
     def __init__(self, backend: Backend, address: str, *, slippage: Amount = DEFAULT_SLIPPAGE) -> None:
