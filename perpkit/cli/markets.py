@@ -15,7 +15,7 @@ from rich.text import Text
 from perpkit.cli.as_json import number, plain, print_json
 from perpkit.cli.failure import sentence
 from perpkit.cli.options import JsonOption, ManifestOption, RoleOption, RpcOption
-from perpkit.cli.output import money, percent, price, signed, size, stdout, table
+from perpkit.cli.output import moment, money, percent, price, signed, size, stdout, table
 from perpkit.cli.session import Session, connect
 from perpkit.client import AccountInfo, MarketInfo, PositionInfo, Snapshot, VaultInfo
 from perpkit.model.errors import PerpError
@@ -139,9 +139,11 @@ def screen(session: Session, owners: Sequence[Address], *, wide: bool) -> Render
 
 def _headline(snapshot: Snapshot) -> Text:
     vault: VaultInfo = snapshot.vault
-    moment = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(snapshot.timestamp))
     block = "" if snapshot.block is None else f"block {snapshot.block}, "
-    return Text(f"{block}{moment} · pool {money(vault.pool)} · insurance {money(vault.insurance)}", style="dim")
+    return Text(
+        f"{block}{moment(snapshot.timestamp)} · pool {money(vault.pool)} · insurance {money(vault.insurance)}",
+        style="dim",
+    )
 
 
 def markets_table(markets: Sequence[MarketInfo], *, wide: bool) -> Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -63,6 +64,11 @@ def signed(text: str) -> Text:
     if text.startswith("-"):
         return Text(text, style="red")
     return Text(text, style="green") if any(digit in text for digit in "123456789") else Text(text)
+
+
+def moment(timestamp: int) -> str:
+    """A time {s} as people read it."""
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(timestamp))
 
 
 def short_address(address: str) -> str:
