@@ -204,5 +204,7 @@ def _leverage(leverage: Decimal | None) -> str:
 
 
 def _rebalance(token: LeveragedTokenInfo) -> str:
-    """When it may be rebalanced."""
-    return "now" if token.due else moment(token.next_rebalance)[5:16]
+    """When it may be rebalanced, if it has a position."""
+    if token.due:
+        return "now"
+    return moment(token.next_rebalance)[5:16] if token.leverage else "–"
