@@ -134,8 +134,8 @@ class ChainSandbox:
                 raise ChainError("the node no longer knows the snapshot that it should return to.")
             self._funded = funded
 
-    def forget_ether(self) -> None:
-        """Gives ether again to whoever acts next, after somebody else took the state back."""
+    def forget_gifts(self) -> None:
+        """Gives everybody ether once more: somebody has taken the chain back to before they were given it."""
         self._funded.clear()
 
     def _mine_due(self) -> None:

@@ -67,7 +67,7 @@ def signed(text: str) -> Text:
 
 
 def moment(timestamp: int) -> str:
-    """A time {s} as people read it."""
+    """A time {s} to the second."""
     return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(timestamp))
 
 

@@ -196,7 +196,7 @@ class Devnet:
         """Returns to a remembered state; that id and all later ones are used up."""
         if not self.sandbox.rpc.call("evm_revert", snapshot):
             raise SnapshotGone(snapshot)
-        self.sandbox.forget_ether()
+        self.sandbox.forget_gifts()
 
     def reset(self) -> None:
         """Returns to the state after the set-up, as often as one likes."""
