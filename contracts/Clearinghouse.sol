@@ -72,7 +72,7 @@ contract Clearinghouse is IClearinghouse, MarketLedger, MarginVault {
 
         // VERIFY
         bool reduction = _isReduction(previous.size, next.size);
-        if (!reduction && m.state.paused & INCREASE != 0) revert MarketActionPaused(market, INCREASE);
+        if (!reduction) _verifyIncrease(m, market);
         _verifySize(m, next.size, result.mark);
         _verifyGrowth(m, market, previous.size, next.size, skew, result.mark);
         _verifyMargin(account, marks, reduction);
@@ -117,7 +117,8 @@ contract Clearinghouse is IClearinghouse, MarketLedger, MarginVault {
     {
         // AUTHORIZE
         Market storage m = _activeMarket(market, LIQUIDATE);
-        if (_positions[account][market].size == 0) revert NoPosition(account, market);
+        Position memory previous = _positions[account][market];
+        if (previous.size == 0) revert NoPosition(account, market);
 
         // ACCRUE
         int256[MAX_MARKETS] memory marks;
@@ -132,7 +133,7 @@ contract Clearinghouse is IClearinghouse, MarketLedger, MarginVault {
         }
         (uint16 held, uint256 graceUntil) = _graceOf(account);
         if (graceUntil != 0) revert GracePeriod(held, graceUntil);
-        result = _liquidate(m, account, market, marks[market], fundingIndex, margin);
+        result = _liquidate(m, account, market, previous, marks[market], fundingIndex, margin);
     }
 
     /// @inheritdoc IClearinghouse
@@ -151,13 +152,14 @@ contract Clearinghouse is IClearinghouse, MarketLedger, MarginVault {
 
         for (uint256 i = 0; i < accounts.length; i++) {
             uint256 account = accounts[i];
-            if (_positions[account][market].size == 0) continue;
+            Position memory previous = _positions[account][market];
+            if (previous.size == 0) continue;
             // COMPUTE
             Margin memory margin = _margin(account, marks);
             if (PerpMath.isCovered(margin.equity, margin.maintenanceMargin)) continue;
             (, uint256 graceUntil) = _graceOf(account);
             if (graceUntil != 0) continue;
-            results[i] = _liquidate(m, account, market, marks[market], fundingIndex, margin);
+            results[i] = _liquidate(m, account, market, previous, marks[market], fundingIndex, margin);
         }
     }
 
@@ -165,13 +167,13 @@ contract Clearinghouse is IClearinghouse, MarketLedger, MarginVault {
         Market storage m,
         uint256 account,
         uint16 market,
+        Position memory previous,
         int256 mark,
         int256 fundingIndex,
         Margin memory margin
     ) internal returns (LiquidationResult memory result) {
         // COMPUTE
         uint256 keeper = uint256(uint160(msg.sender)) << 96;
-        Position memory previous = _positions[account][market];
         result.mark = mark;
         result.closed = _liquidationSize(m, previous.size, mark, margin);
         result.penalty = PerpMath.liquidationPenalty(

@@ -307,6 +307,14 @@ abstract contract MarketLedger is IMarketLedger, VaultLedger {
         if (value < minNotional * QUANTUM) revert BelowMinNotional(value.divFloor(QUANTUM), minNotional);
     }
 
+    /// @dev Nothing but reductions while the market is so paused, or in grace: who entered in grace would be out of
+    /// reach of liquidation in every market.
+    function _verifyIncrease(Market storage m, uint16 market) internal view {
+        if (m.state.paused & INCREASE != 0) revert MarketActionPaused(market, INCREASE);
+        uint256 graceUntil = m.state.graceUntil;
+        if (block.timestamp < graceUntil) revert GracePeriod(market, graceUntil);
+    }
+
     /// @dev What grew must be within its bounds; what shrank or stayed is not asked.
     function _verifyGrowth(
         Market storage m,

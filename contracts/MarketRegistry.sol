@@ -178,8 +178,9 @@ abstract contract MarketRegistry is MarketLedger {
         delete _announcements[market];
     }
 
-    function _requireValid(MarketParams calldata params) internal pure {
+    function _requireValid(MarketParams calldata params) internal view {
         uint256 unit = uint256(FixedMath.UNIT);
+        if (params.minDelay != 0 && orders == address(0)) revert InvalidParameter("minDelay");
         if (params.imr > unit || params.imr <= params.mmr) revert InvalidParameter("imr");
         if (params.mmr < params.penaltyRate || params.mmr == 0) revert InvalidParameter("mmr");
         if (uint256(params.takerFee) * 10 > unit) revert InvalidParameter("takerFee");

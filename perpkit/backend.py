@@ -1,8 +1,8 @@
 """The seam. A `Backend` is anything that holds the market: the Python model, the real bytecode in process, or a chain.
 
-Contracts have labels ("clearinghouse", "lens", "token", "pool", "oracle", "board", "feed:ETH-USD:0"); functions and
-arguments are those of the Solidity interface in snake_case, values those of `perpkit.model.types`. The same call on any
-backend gives the same events or raises the same exception.
+Contracts have labels ("clearinghouse", "orders", "lens", "token", "pool", "oracle", "board", "feed:ETH-USD:0");
+functions and arguments are those of the Solidity interface in snake_case, values those of `perpkit.model.types`. The
+same call on any backend gives the same events or raises the same exception.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from typing import Any, Protocol
 
 from perpkit.model.events import Event
 from perpkit.model.types import Address
+
+# Chains for trying things out.
+LOCAL_CHAIN_IDS = (31337, 1337)
 
 # When something was said {s}, and what.
 TimedEvent = tuple[int, Event]

@@ -11,13 +11,13 @@ from perpkit.model.clearinghouse import Clearinghouse
 from perpkit.model.contract import Contract, World
 from perpkit.model.leveraged_token import LeveragedToken
 from perpkit.model.liquidity_pool import LiquidityPool
-from perpkit.model.orders import Orders
+from perpkit.model.orders import CHAIN_ID, Orders
 from perpkit.model.perp_lens import PerpLens
 from perpkit.model.price_oracle import Feed, PriceOracle
 from perpkit.model.push_feed import PriceBoard, PushFeed
 from perpkit.model.signed_price_feed import SignedPriceFeed
 from perpkit.model.test_usd import TestUSD
-from perpkit.model.types import Address
+from perpkit.model.types import Address, Signature, SignedOrder
 
 
 class _RollBack(Exception):
@@ -80,6 +80,14 @@ class LocalBackend:
             return action(*args, sender=sender)
         self.world.pay(sender, self._deployed[label].address, value)
         return action(*args, sender=sender, value=value)
+
+    @property
+    def chain_id(self) -> int:
+        return CHAIN_ID
+
+    def sign_order(self, order: SignedOrder, *, sender: Address) -> Signature:
+        """What stands for the sender's signature of an order."""
+        return Signature(sender, ("SignedOrder", order))
 
     def ether_of(self, address: Address) -> int:
         return self.world.ether[address]

@@ -61,7 +61,8 @@ interface IClearinghouse is IMarketLedger {
     function setOrders(address orders) external;
 
     /// @notice Records that a market's price is missing or, after that, that it is back, for anyone who notices. From
-    /// the one until a grace period after the other nobody who holds the market is liquidated.
+    /// the one until a grace period after the other nobody who holds the market is liquidated, and only reductions trade
+    /// there.
     function recordOutage(uint16 market) external returns (bool priced);
 
     /// @notice Announces that a market may be delisted from `NOTICE` seconds later on. Owner only.

@@ -268,8 +268,8 @@ interface IMarketLedger {
     error Delisted(uint16 market, bool delisted);
     /// @notice Thrown when a market trades only through delayed orders.
     error OnlyOrders(uint16 market, uint256 minDelay);
-    /// @notice Thrown when a liquidation, or the end of a market, comes before owners had time to react to a pause or an
-    /// outage.
+    /// @notice Thrown when a liquidation, the end of a market, or a trade that does more than make a position smaller
+    /// comes before owners had time to react to a pause or an outage.
     error GracePeriod(uint16 market, uint256 graceUntil);
     /// @notice Thrown when there is no beginning or end of an outage to record.
     error NothingToRecord(uint16 market, bool priced);

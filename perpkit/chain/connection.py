@@ -28,7 +28,7 @@ from perpkit.chain.limits import Limits
 from perpkit.chain.logs import events_since
 from perpkit.chain.manifest import Manifest
 from perpkit.model.events import Event
-from perpkit.model.types import Address
+from perpkit.model.types import Address, SignedOrder
 
 # web3 and eth-account take more than a second to import, and who only reads needs neither.
 if TYPE_CHECKING:
@@ -140,6 +140,17 @@ class ChainBackend:
         block = to_mapping(method, self.rpc.call(method, "latest", False))
         return to_int(method, block.get("number")), to_int(method, block.get("timestamp"))
 
+    def next_time(self) -> int:
+        """When a transaction that is sent now may happen: the time of the block under way {s}."""
+        method = "eth_getBlockByNumber"
+        newest, pending = self.rpc.batch_settled([(method, ["latest", False]), (method, ["pending", False])])
+        if isinstance(newest, RpcError):
+            raise newest
+        known = to_int(method, to_mapping(method, newest).get("timestamp"))
+        if isinstance(pending, RpcError) or pending is None:
+            return known  # a node that has no such block
+        return max(known, to_int(method, to_mapping(method, pending).get("timestamp")))
+
     def call(
         self, label: str, function: str, *args: Any, sender: Address | None = None, block: int | None = None
     ) -> Any:
@@ -165,10 +176,14 @@ class ChainBackend:
         return results
 
     def simulate(
-        self, steps: Sequence[Call], *, then: Sequence[Call], sender: Address
+        self, steps: Sequence[Call], *, then: Sequence[Call], sender: Address, values: Sequence[int] = ()
     ) -> tuple[tuple[Event, ...], list[Any]]:
-        """The events of steps done one after the other, and what calls read after them; nothing is sent."""
-        outcomes = self._simulated([self._request(call, sender) for call in (*steps, *then)])
+        """The events of steps done one after the other, and what calls read after them; nothing is sent. `values`
+        {wei} go with the steps, none where it is too short."""
+        requests = [self._request(call, sender) for call in (*steps, *then)]
+        for request, value in zip(requests, values[: len(steps)], strict=False):
+            request["value"] = hex(value)
+        outcomes = self._simulated(requests)
         events: list[Event] = []
         results = []
         for index, ((label, function, *_), outcome) in enumerate(zip((*steps, *then), outcomes, strict=True)):
@@ -207,6 +222,13 @@ class ChainBackend:
 
     def action(self, label: str, function: str, *args: Any) -> Any:
         return encode_call(self._deployed[label].contract, function, args)
+
+    def sign_order(self, order: SignedOrder, *, sender: Address) -> bytes:
+        """The signature with which anyone may bring an order of the sender's."""
+        transactions = self._sender("signing an order")
+        if sender.lower() != transactions.address:
+            raise WrongSender(sender, transactions.address)
+        return transactions.sign_order(order, orders=self._deployed["orders"].address)
 
     # CONNECTING
 

@@ -12,6 +12,7 @@
     │   ├── BadManifest       a file that is no manifest
     │   ├── WrongChain        the node serves another chain than the manifest is of
     │   └── ManifestMismatch  the contracts on the chain are not those of the manifest
+    ├── BadTicket             a text that is no signed order (also a ValueError)
     ├── KeyProblem
     │   ├── NoKey             a transaction, but no key
     │   ├── BadKey            a key, keystore or password that cannot be used; never repeated
@@ -137,6 +138,18 @@ class BadManifest(ManifestError):
 
     def __str__(self) -> str:
         return f"{self.path} is no manifest that can be used: {self.reason}; deploy again to write a new one."
+
+
+class BadTicket(ChainError, ValueError):
+    """The text from `place` is no signed order, for the given `reason`."""
+
+    def __init__(self, place: str, reason: str) -> None:
+        super().__init__(place, reason)
+        self.place = place
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.place} is no signed order: {self.reason}; `perpkit order sign` writes one."
 
 
 class WrongChain(ManifestError):

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from perpkit.backend import LOCAL_CHAIN_IDS as LOCAL_CHAIN_IDS
 from perpkit.chain.errors import BadKey, DevKeyRefused, ExposedKeyFile
 from perpkit.market_setup import ROLES
 from perpkit.model.types import Address
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 VARIABLE = "PERPKIT_KEY"
 TEST_MNEMONIC = "test test test test test test test test test test test junk"
-LOCAL_CHAIN_IDS = (31337, 1337)
 
 _KEY = re.compile(r"(0x)?[0-9a-fA-F]{64}")
 

@@ -1,18 +1,21 @@
-"""EIP-712 signatures of the market: a token's permit, an operator that an owner approves, and a feed's price."""
+"""EIP-712 signatures of the market: a token's permit, an operator that an owner approves, a feed's price, an order."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from eth_account import Account
-from eth_account.messages import encode_typed_data
+from eth_account.messages import SignableMessage, encode_typed_data
+from eth_account.signers.local import LocalAccount
 
-from perpkit.model.types import Address
+from perpkit.model.types import Address, SignedOrder
 
 TOKEN_NAME = "Test USD"
 HOUSE_NAME = "perpkit"
 FEED_NAME = "perpkit feed"
+ORDERS_NAME = "perpkit orders"
 VERSION = "1"
 
 PERMIT = {
@@ -38,6 +41,27 @@ PRICE_REPORT = {
         {"name": "price", "type": "int128"},
         {"name": "timestamp", "type": "uint64"},
     ]
+}
+
+SIGNED_ORDER = {
+    "SignedOrder": [
+        {"name": "request", "type": "OrderRequest"},
+        {"name": "nonce", "type": "uint64"},
+        {"name": "epoch", "type": "uint64"},
+        {"name": "chainId", "type": "uint256"},
+    ],
+    "OrderRequest": [
+        {"name": "account", "type": "uint256"},
+        {"name": "market", "type": "uint16"},
+        {"name": "kind", "type": "uint8"},
+        {"name": "reduceOnly", "type": "bool"},
+        {"name": "size", "type": "int104"},
+        {"name": "trigger", "type": "uint96"},
+        {"name": "acceptablePrice", "type": "uint96"},
+        {"name": "trail", "type": "uint96"},
+        {"name": "trailIsRatio", "type": "bool"},
+        {"name": "expiry", "type": "uint40"},
+    ],
 }
 
 
@@ -86,8 +110,22 @@ def sign_price_report(key: str, *, feed: Address, price: int, timestamp: int, ch
     return _sign(key, domain(FEED_NAME, feed, chain_id), PRICE_REPORT, message)
 
 
+def sign_order(signer: LocalAccount, *, orders: Address, order: SignedOrder) -> bytes:
+    """The 65 bytes with which an owner lets anyone bring an order to the contract `orders` on the order's chain."""
+    names = [field["name"] for field in SIGNED_ORDER["OrderRequest"]]
+    request = dict(zip(names, asdict(order.request).values(), strict=True))
+    message = {"request": request, "nonce": order.nonce, "epoch": order.epoch, "chainId": order.chain_id}
+    typed = _typed(domain(ORDERS_NAME, orders, order.chain_id), SIGNED_ORDER, message)
+    return bytes(signer.sign_message(typed).signature)
+
+
 def _sign(
     key: str, where: Mapping[str, Any], kinds: Mapping[str, list[dict[str, str]]], message: Mapping[str, Any]
 ) -> bytes:
-    typed = encode_typed_data(domain_data=dict(where), message_types=dict(kinds), message_data=dict(message))
-    return bytes(Account.from_key(key).sign_message(typed).signature)
+    return bytes(Account.from_key(key).sign_message(_typed(where, kinds, message)).signature)
+
+
+def _typed(
+    where: Mapping[str, Any], kinds: Mapping[str, list[dict[str, str]]], message: Mapping[str, Any]
+) -> SignableMessage:
+    return encode_typed_data(domain_data=dict(where), message_types=dict(kinds), message_data=dict(message))

@@ -35,7 +35,8 @@ from perpkit.chain.json_rpc import JsonRpc
 from perpkit.chain.keys import check_dev_key, is_loopback
 from perpkit.chain.limits import GWEI, Limits
 from perpkit.chain.provider import typed
-from perpkit.model.types import Address
+from perpkit.chain.signing import sign_order
+from perpkit.model.types import Address, SignedOrder
 
 # A transaction may take a fifth more gas than was estimated, since the state moves on until it is mined.
 GAS_MARGIN = (6, 5)
@@ -108,6 +109,12 @@ class Transactions:
         finally:
             self._nonces.settle(sent.nonce)
         return self._checked(receipt, sent, request)
+
+    def sign_order(self, order: SignedOrder, *, orders: Address) -> bytes:
+        """The signature with which anyone may bring an order to the contract `orders`; nothing is sent."""
+        if order.chain_id != self._chain_id:
+            raise WrongChain(self._chain_id, order.chain_id)
+        return sign_order(self._signer, orders=orders, order=order)
 
     # BEFORE
 

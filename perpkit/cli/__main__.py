@@ -36,6 +36,7 @@ COMMANDS = {
     "reduce": Entry("trade", "Close a part of a position."),
     "close": Entry("trade", "Close a position."),
     "token": Entry("token", "Mint, redeem and rebalance leveraged tokens."),
+    "order": Entry("order", "Orders that wait: place, bracket, ladder, list, cancel, execute, sign."),
     "price": Entry("price", "Move a devnet's market: publish a price on all its feeds."),
     "advance": Entry("advance", "Move a devnet's time on, with prices kept fresh."),
     "market": Entry("market", "Govern a market: pause, halt, change, delist, close out."),

@@ -11,7 +11,9 @@ from typing import Any
 
 _SAFE_INTEGER = 2**53
 # They repeat what stands beside them, as the ledger's integers, for Python only.
-_LEFT_OUT = frozenset({"raw", "preview", "receipt", "approval", "return_receipt"})
+_LEFT_OUT = frozenset(
+    {"raw", "preview", "receipt", "approval", "return_receipt", "operator_approval", "margin_receipt"}
+)
 
 
 def print_json(value: Any) -> None:

@@ -65,12 +65,22 @@ def exit_code(error: Exception) -> int:
 
 
 def _is_of_the_moment(error: ValueError) -> bool:
-    """Whether the same input would make sense at another time: with a position there, or with money."""
-    from perpkit.client.errors import AmbiguousPosition, BadPosition, NothingToMove, PreviewUnavailable
+    """Whether the same input would make sense at another time, or elsewhere: with a position there, or with money."""
+    from perpkit.client.errors import (
+        AmbiguousPosition,
+        BadPosition,
+        NoOrders,
+        NothingToCancel,
+        NothingToMove,
+        OrdersNotApproved,
+        PreviewUnavailable,
+        SigningUnavailable,
+    )
 
     if isinstance(error, AmbiguousPosition):  # which --isolated or --cross settles
         return False
-    return isinstance(error, BadPosition | NothingToMove | PreviewUnavailable)
+    state = BadPosition | NothingToMove | NothingToCancel | OrdersNotApproved
+    return isinstance(error, state | NoOrders | PreviewUnavailable | SigningUnavailable)
 
 
 def sentence(error: Exception) -> str:

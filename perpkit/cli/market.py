@@ -154,7 +154,7 @@ def resume(
 def _say_paused(governing: Governing, market: str, found: PauseResult) -> None:
     facts: Facts = [("paused", ", ".join(found.paused) or "nothing")]
     if found.grace_until is not None and found.grace_until > found.timestamp:
-        facts.append(("no liquidations before", moment(found.grace_until)))
+        facts.append(("in grace until", moment(found.grace_until)))
     governing.say(market, facts, found)
 
 
@@ -189,7 +189,7 @@ def outage(
     governing = _governing(manifest, rpc, role, keystore, password_file, as_json)
     found = governing.governor.record_outage(market)
     until = "the price is back" if found.grace_until is None else moment(found.grace_until)
-    facts: Facts = [("no liquidations before", until)]
+    facts: Facts = [("in grace until", until)]
     governing.say(f"the price of {market} is {'back' if found.priced else 'missing'}", facts, found)
 
 

@@ -15,6 +15,7 @@ from rich.text import Text
 from perpkit.cli.as_json import number, plain, print_json
 from perpkit.cli.failure import sentence
 from perpkit.cli.options import JsonOption, ManifestOption, RoleOption, RpcOption
+from perpkit.cli.order import orders_table
 from perpkit.cli.output import moment, money, percent, price, signed, size, stdout, table
 from perpkit.cli.session import Session, connect
 from perpkit.client import AccountInfo, MarketInfo, PositionInfo, Snapshot, VaultInfo
@@ -33,13 +34,15 @@ WhoArgument = Annotated[
 
 @app.command("markets")
 def markets(manifest: ManifestOption = None, rpc: RpcOption = None, as_json: JsonOption = False) -> None:
-    """Show the markets: price, funding, open interest, leverage."""
+    """Show the markets: price, funding, open interest, leverage, risk tiers, and what is unusual about each."""
     session = connect(manifest=manifest, rpc=rpc)
     found = session.reader.markets()
     if as_json:
         print_json(found)
-    else:
-        stdout().print(markets_table(found, wide=_is_wide(stdout())))
+        return
+    stdout().print(markets_table(found, now=session.backend.timestamp, wide=_is_wide(stdout())))
+    if any(len(market.tiers) > 1 for market in found):
+        stdout().print(tiers_table(found))
 
 
 @app.command("accounts")
@@ -69,15 +72,19 @@ def positions(
     rpc: RpcOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the positions of roles or addresses, with their liquidation prices."""
+    """Show the positions of roles or addresses, with their liquidation prices and the orders that wait."""
     session = connect(manifest=manifest, rpc=rpc)
-    found = session.reader.snapshot(*_owners(session, who, role)).positions
+    snapshot = session.reader.snapshot(*_owners(session, who, role))
+    found = snapshot.positions
     if as_json:
         print_json([_with_role(session, position.owner, position) for position in found])
-    elif found:
+        return
+    if found:
         stdout().print(positions_table(session, found, wide=_is_wide(stdout())))
     else:
         print("There is no open position.")
+    if snapshot.orders:
+        stdout().print(orders_table(session, snapshot.orders))
 
 
 @app.command("watch")
@@ -128,12 +135,17 @@ def screen(session: Session, owners: Sequence[Address], *, wide: bool) -> Render
     try:
         snapshot = session.reader.snapshot(*owners)
     except PerpError as error:
-        return Group(markets_table(session.reader.markets(), wide=wide), Text(sentence(error), style="red"))
-    parts: list[RenderableType] = [_headline(snapshot), markets_table(snapshot.markets, wide=wide)]
+        now = session.backend.timestamp
+        markets = markets_table(session.reader.markets(), now=now, wide=wide)
+        return Group(markets, Text(sentence(error), style="red"))
+    markets = markets_table(snapshot.markets, now=snapshot.timestamp, wide=wide)
+    parts: list[RenderableType] = [_headline(snapshot), markets]
     if used := _used(snapshot.accounts):
         parts.append(accounts_table(session, used))
     if snapshot.positions:
         parts.append(positions_table(session, snapshot.positions, wide=wide))
+    if snapshot.orders:
+        parts.append(orders_table(session, snapshot.orders))
     return Group(*parts)
 
 
@@ -146,10 +158,12 @@ def _headline(snapshot: Snapshot) -> Text:
     )
 
 
-def markets_table(markets: Sequence[MarketInfo], *, wide: bool) -> Table:
+def markets_table(markets: Sequence[MarketInfo], *, now: int, wide: bool) -> Table:
     columns = ["Market", "Price", "Funding/8 h", "Long OI", "Short OI", "Max lev."]
-    made = table("Markets", *columns, *(["Skew", "Maint.", "Taker", "Maker"] if wide else []))
-    for market in markets:
+    states = [", ".join(market_state(market, now=now)) for market in markets]
+    state = ["State"] if any(states) else []
+    made = table("Markets", *columns, *(["Skew", "Maint.", "Taker", "Maker"] if wide else []), *state)
+    for market, words in zip(markets, states, strict=True):
         row = [
             market.symbol,
             price(market.price) if market.price is not None else Text("stale", style="red"),
@@ -165,7 +179,36 @@ def markets_table(markets: Sequence[MarketInfo], *, wide: bool) -> Table:
                 percent(market.taker_fee),
                 percent(market.maker_fee),
             ]
-        made.add_row(*row)
+        made.add_row(*row, *([words or "–"] if state else []))
+    return made
+
+
+def market_state(market: MarketInfo, *, now: int) -> list[str]:
+    """What is unusual about a market at a time {s}, in words."""
+    words = [f"orders only, {market.min_delay} s"] if market.min_delay else []
+    if (end := market.delisting) is not None:
+        words.append(
+            f"delisting from {moment(end.effective_at)}" if end.price is None else f"delisted at {price(end.price)}"
+        )
+    if market.outage:
+        words.append("price outage: no liquidations")
+    elif market.grace_until is not None and market.grace_until > now:
+        words.append(f"no liquidations before {moment(market.grace_until)}")
+    return [*words, *(f"no {action}" for action in market.paused)]
+
+
+def tiers_table(markets: Sequence[MarketInfo]) -> Table:
+    """What larger positions need."""
+    made = table("Risk tiers", "Market", "From size", "Max lev.", "Initial", "Maint.")
+    for market in markets:
+        for tier in market.tiers if len(market.tiers) > 1 else ():
+            made.add_row(
+                market.symbol,
+                size(tier.min_size),
+                f"{number(tier.max_leverage)}x",
+                percent(tier.initial_margin_ratio),
+                percent(tier.maintenance_margin_ratio),
+            )
     return made
 
 
@@ -185,7 +228,8 @@ def accounts_table(session: Session, accounts: Sequence[AccountInfo]) -> Table:
 
 
 def positions_table(session: Session, positions: Sequence[PositionInfo], *, wide: bool) -> Table:
-    columns = ["Size", "Entry", "PnL", "Liq. price", "Lev."] + (["Mark", "Notional", "Funding"] if wide else [])
+    columns = ["Size", "Entry", "PnL", "Liq. price", "Lev."]
+    columns += ["Max", "Mark", "Notional", "Funding"] if wide else []
     made = table("Positions", "Who", "Position", *columns, left=2)
     for position in positions:
         leverage = "–" if position.leverage is None else f"{position.leverage:.1f}x"
@@ -199,7 +243,12 @@ def positions_table(session: Session, positions: Sequence[PositionInfo], *, wide
             leverage,
         ]
         if wide:
-            row += [price(position.mark_price), money(position.notional), signed(money(position.funding))]
+            row += [
+                f"{position.max_leverage:.0f}x",
+                price(position.mark_price),
+                money(position.notional),
+                signed(money(position.funding)),
+            ]
         made.add_row(*row)
     return made
 

@@ -70,3 +70,15 @@ SlippageOption = Annotated[
     typer.Option("--slippage", parser=decimal, metavar="RATIO", help="The same as a part of the mark price [0.005]."),
 ]
 PreviewOption = Annotated[bool, typer.Option("--preview", help="Say what would happen, and do nothing.")]
+ExpiryOption = Annotated[
+    int | None, typer.Option("--expiry", metavar="SECOND", help="The last second (Unix time) in which it may fill.")
+]
+ExpiresInOption = Annotated[
+    int | None, typer.Option("--expires-in", min=1, max=2**32, metavar="SECONDS", help="The same, from now on.")
+]
+ExecutionFeeOption = Annotated[
+    Decimal | None,
+    typer.Option(
+        "--execution-fee", parser=decimal, metavar="ETH", help="For whoever executes an order, for each [the least]."
+    ),
+]

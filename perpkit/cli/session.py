@@ -12,7 +12,7 @@ from perpkit.chain.errors import RpcTransportError
 from perpkit.cli.failure import Usage
 from perpkit.cli.output import short_address
 from perpkit.client import Reader, Trader
-from perpkit.client.views import CROSS_SUB
+from perpkit.client.names import CROSS_SUB
 from perpkit.market_setup import ROLES
 from perpkit.model.types import Address
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -27,10 +28,9 @@ from perpkit.cli.options import (
 )
 from perpkit.cli.output import money, price, print_facts, short_address, signed, size
 from perpkit.cli.session import Acting, connect_as
-from perpkit.client import MoneyResult, OpenPreview, ReducePreview, Side, Trader
+from perpkit.client import AccountInfo, MoneyResult, OpenPreview, ReducePreview, Side, Trader
+from perpkit.client.names import CROSS_SUB, NONE, WALLET, isolated_sub
 from perpkit.client.results import TradePreview
-from perpkit.client.trader import NONE, WALLET
-from perpkit.client.views import CROSS_SUB, isolated_sub
 
 app = typer.Typer()
 
@@ -188,9 +188,8 @@ def _open(trader: Trader, side: Side, fund: str | None, wish: dict[str, Any], *,
     """Opens or, where there is a position of that side already, adds to it."""
     sub = isolated_sub(trader.reader.market_id(wish["market"])) if wish["isolated"] else CROSS_SUB
     account = trader.reader.account(trader.address, sub)
-    if fund is None and not wish["isolated"] and wish["margin"] is not None:
-        # Money leaves the wallet only when the account does not have it.
-        fund = NONE if account.withdrawable >= wish["margin"] else WALLET
+    if not wish["isolated"]:
+        fund = fund_for_cross(account, fund, wish["margin"])
     held = account.position(wish["market"])
     if held is not None and held.side is side:
         add = trader.preview_add if preview else trader.add
@@ -199,11 +198,25 @@ def _open(trader: Trader, side: Side, fund: str | None, wish: dict[str, Any], *,
     return act(side=side, fund=fund, **wish)
 
 
+def fund_for_cross(account: AccountInfo, fund: str | None, margin: Decimal | None) -> str | None:
+    """Where the margin of a cross position comes from: from the wallet only when the account does not have it."""
+    if fund is not None or margin is None:
+        return fund
+    return NONE if account.withdrawable >= margin else WALLET
+
+
 # WHAT IS SAID
 
 
-def say_trade(acting: Acting, verb: str, found: TradePreview, as_json: bool) -> None:
-    """What a trade did or, when it has no receipt, would do."""
+def say_trade(
+    acting: Acting,
+    verb: str,
+    found: TradePreview,
+    as_json: bool,
+    *,
+    more: Sequence[tuple[str, str | Text]] = (),
+) -> None:
+    """What a trade did or, when it has no receipt, would do; `more` facts stand first."""
     done = hasattr(found, "receipt")
     if as_json:
         also = {"liquidation_price": found.liquidation_price, "leverage": found.leverage, "equity": found.equity}
@@ -211,14 +224,14 @@ def say_trade(acting: Acting, verb: str, found: TradePreview, as_json: bool) -> 
         return
     where = "isolated" if found.isolated else "cross"
     title = f"{verb if done else 'would have ' + verb} {found.market} {found.side.value} {number(found.size)} ({where})"
-    print_facts(title, _trade_facts(acting, found))
+    print_facts(title, [*more, *_trade_facts(acting, found)])
 
 
 def _trade_facts(acting: Acting, found: TradePreview) -> list[tuple[str, str | Text]]:
     facts: list[tuple[str, str | Text]] = [("fill price", price(found.fill_price)), ("fee", money(found.fee))]
     if isinstance(found, OpenPreview):
         facts.append(("margin", money(found.margin)))
-    else:
+    elif isinstance(found, ReducePreview):
         facts.append(("realised PnL", signed(money(found.realized_pnl))))
     if isinstance(found, ReducePreview) and found.returned:
         facts.append(("margin returned", money(found.returned)))
@@ -231,7 +244,12 @@ def _trade_facts(acting: Acting, found: TradePreview) -> list[tuple[str, str | T
         ]
     if found.leverage is not None:
         facts.append(("leverage", f"{found.leverage:.2f}x"))
-    return [*facts, ("equity", money(found.equity)), ("account", acting.name), *_transaction(found)]
+    return [
+        *facts,
+        ("equity", money(found.equity)),
+        ("account", acting.session.who(found.account.owner)),
+        *_transaction(found),
+    ]
 
 
 def _say_moved(acting: Acting, verb: str, found: MoneyResult, as_json: bool) -> None:

@@ -20,6 +20,7 @@ what makes no sense before anything is asked raises a `ClientError` (a ValueErro
         price(symbol) -> Decimal                                funding_rate(symbol) -> Decimal, per funding interval
         account(owner, sub=0) -> AccountInfo                    accounts(owner, count=None) -> tuple[AccountInfo, ...]
         positions(owner) -> tuple[PositionInfo, ...]            vault() -> VaultInfo
+        orders(owner, symbol=None, *, isolated=None) -> tuple[OrderInfo, ...]        order(id) -> OrderInfo
         balance(owner) -> Decimal, allowance(owner) -> Decimal  of the token, in the wallet
         snapshot(*owners) -> Snapshot                           everything at one block
         leveraged_tokens(*, owner=None) -> tuple[LeveragedTokenInfo, ...]
@@ -37,11 +38,24 @@ what makes no sense before anything is asked raises a `ClientError` (a ValueErro
         move_margin(amount=None, *, source, target) -> MoneyResult               None: all that may leave
         settle(*, market, isolated=None, owner=None) -> SettleResult
         liquidate(*, owner, market, isolated=None) -> LiquidateResult
+        place_market(*, market, side=None, size=None, fraction=None, margin=None, leverage=None, isolated=None,
+                     fund=None, acceptable_price=None, slippage=None, expiry=None, execution_fee=None) -> PlaceResult
+        place_limit, place_stop, place_take_profit(*, price, ...the same) -> PlaceResult
+        place_trailing_stop(*, trail=None, trail_ratio=None, ...the same) -> PlaceResult
+        place(*, kind, ...) -> PlaceResult                      any of them by its kind
+        bracket(*, market, side, margin=None, size=None, leverage=None, isolated=False, fund=None, limit=None,
+                stop=None, take_profit=None, trail=None, trail_ratio=None, acceptable_price=None, slippage=None,
+                expiry=None, execution_fee=None) -> BracketResult
+        ladder(*, market, rungs, isolated=None, acceptable_price=None, expiry=None, execution_fee=None) -> PlaceResult
+        cancel(*ids) -> CancelResult                            cancel_all(*, account=None) -> CancelResult
+        execute(id) -> ExecuteResult                            preview_execute(id) -> ExecutePreview
+        ratchet(id) -> RatchetResult                            claim() -> ClaimResult
+        sign_order(*, kind, ...as place) -> SignedTicket        place_signed(ticket) -> PlaceResult
+        cancel_signed(nonce, *, account="cross") -> Receipt     approve_orders(approved=True) -> Receipt | None
         preview_open(the same as open) -> OpenPreview           preview_add(the same as add) -> OpenPreview
         preview_reduce(the same as reduce) -> ReducePreview     preview_close(the same as close) -> ReducePreview
         preview_withdraw(amount, *, source="cross") -> AccountInfo
         preview_liquidate(*, owner, market, isolated=None) -> LiquidatePreview
-
         mint_leveraged(*, symbol, dollars, min_shares=None, slippage=None) -> MintLeveragedResult
         redeem_leveraged(*, symbol, shares=None, min_assets=None, slippage=None) -> RedeemLeveragedResult    None: all
         rebalance(*, symbol) -> RebalanceLeveragedResult        preview_rebalance(*, symbol) -> RebalancePreview
@@ -57,10 +71,14 @@ what makes no sense before anything is asked raises a `ClientError` (a ValueErro
         announce_delisting(market), delist(market) -> DelistResult
         close_out(market, *, batch=40, progress=...) -> CloseOutReport
 
-    quote(market, *, side, margin, leverage, price=None) -> Quote                offline, on an otherwise empty market
+    quote(market, *, side, margin, leverage, price=None, stop=None, take_profit=None) -> Quote
+                                                                offline, on an otherwise empty market
 
 `fund` says where the margin comes from: "wallet" (the default of an isolated position; approves when it must), "cross"
 (an isolated position only), or "none" (the default of a cross position: what the account holds already).
+With a side an order opens; without one it closes a position, all of it unless `size` or `fraction` is said. An order
+puts an execution fee in ether aside for whoever executes it, and the orders contract trades for the owner: on a local
+chain the first order allows that (`PlaceResult.operator_approval`), elsewhere `approve_orders()` must be called once.
 `return_margin` brings what a closed isolated position leaves to "cross" or to the "wallet".
 An account is named "cross", by a market's symbol (its isolated account), or by its number.
 """
@@ -77,7 +95,18 @@ from perpkit.client.leveraged import (
     RedeemLeveragedPreview,
     RedeemLeveragedResult,
 )
-from perpkit.client.quote import Quote, quote
+from perpkit.client.order_results import (
+    BracketResult,
+    CancelResult,
+    ClaimResult,
+    ExecutePreview,
+    ExecuteResult,
+    PlaceResult,
+    RatchetResult,
+    SignedTicket,
+)
+from perpkit.client.order_views import Kind, OrderInfo, OrderState
+from perpkit.client.quote import Quote, QuotedExit, quote
 from perpkit.client.reader import Reader
 from perpkit.client.results import (
     LiquidatePreview,
@@ -91,12 +120,27 @@ from perpkit.client.results import (
 )
 from perpkit.client.sizing import Side
 from perpkit.client.trader import Trader
-from perpkit.client.views import AccountInfo, MarketInfo, PositionInfo, Snapshot, VaultInfo
+from perpkit.client.views import (
+    AccountInfo,
+    DelistingInfo,
+    MarketInfo,
+    PositionInfo,
+    Snapshot,
+    TierInfo,
+    VaultInfo,
+)
 
 __all__ = [
     "AccountInfo",
+    "BracketResult",
+    "CancelResult",
+    "ClaimResult",
     "ClientError",
+    "DelistingInfo",
+    "ExecutePreview",
+    "ExecuteResult",
     "Governor",
+    "Kind",
     "LeveragedHolding",
     "LeveragedTokenInfo",
     "LiquidatePreview",
@@ -107,8 +151,13 @@ __all__ = [
     "MoneyResult",
     "OpenPreview",
     "OpenResult",
+    "OrderInfo",
+    "OrderState",
+    "PlaceResult",
     "PositionInfo",
     "Quote",
+    "QuotedExit",
+    "RatchetResult",
     "Reader",
     "RebalanceLeveragedResult",
     "RebalancePreview",
@@ -118,7 +167,9 @@ __all__ = [
     "ReduceResult",
     "SettleResult",
     "Side",
+    "SignedTicket",
     "Snapshot",
+    "TierInfo",
     "Trader",
     "VaultInfo",
     "quote",

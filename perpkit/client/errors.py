@@ -20,7 +20,16 @@
     │   ├── LargerThanPosition  a reduction by more than there is
     │   ├── NoShares            none of a leveraged token where some are needed
     │   └── LargerThanHolding   more shares than there are
+    ├── BadOrder
+    │   ├── WrongTrigger        a price on the wrong side of the one that it is compared with
+    │   ├── ExpiryPast          a last second that is over
+    │   └── SharesTooLarge      parts of a position that come to more than all of it
     ├── NothingToMove           no money that may leave an account
+    ├── NothingToCancel         no open order where one is needed
+    ├── NoOrders                this market has no orders contract
+    ├── OrdersNotApproved       the orders contract may not trade for the owner yet
+    ├── ForeignOrder            a signed order for another contract
+    ├── SigningUnavailable      this backend has no key to sign an order with
     └── PreviewUnavailable      this backend cannot try out several steps
 
 A float where money is meant is a TypeError. Whatever a contract refuses is an error of `perpkit.model.errors`.
@@ -128,14 +137,17 @@ class AmountsConflict(BadSizing):
 
 
 class LeverageTooHigh(BadSizing):
-    def __init__(self, symbol: str, leverage: Decimal, limit: Decimal) -> None:
-        super().__init__(symbol, leverage, limit)
-        self.symbol, self.leverage, self.limit = symbol, leverage, limit
+    """`size` is that of the position when it lies above the first risk tier, else None."""
+
+    def __init__(self, symbol: str, leverage: Decimal, limit: Decimal, size: Decimal | None = None) -> None:
+        super().__init__(symbol, leverage, limit, size)
+        self.symbol, self.leverage, self.limit, self.size = symbol, leverage, limit, size
 
     def __str__(self) -> str:
+        tier = "" if self.size is None else f" for a position of {_plain(self.size)}"
         return (
-            f"{_plain(self.leverage)}x is more leverage than {self.symbol} gives; the limit is {_plain(self.limit)}x,"
-            " and fee and premium come off the margin too."
+            f"{_plain(self.leverage)}x is more leverage than {self.symbol} gives; the limit is {_plain(self.limit)}x"
+            f"{tier}, and fee and premium come off the margin too."
         )
 
 
@@ -158,7 +170,8 @@ class NoOpenPosition(BadPosition):
         self.symbol, self.owner, self.where = symbol, owner, where
 
     def __str__(self) -> str:
-        return f"{self.owner} has no {self.where} position in {self.symbol}; open one first."
+        where = f"{self.where} " if self.where else ""
+        return f"{self.owner} has no {where}position in {self.symbol}; open one first."
 
 
 class AmbiguousPosition(BadPosition):
@@ -214,6 +227,96 @@ class LargerThanHolding(BadPosition):
             f"{_plain(self.held)} shares of {self.symbol} are there, so {_plain(self.shares)} cannot be redeemed; leave"
             " the number out to redeem all."
         )
+
+
+class BadOrder(ClientError):
+    """An order that makes no sense as it is."""
+
+
+class WrongTrigger(BadOrder):
+    """`expected` is "above" or "below"; `reference` says what `against` is, such as "the mark price"."""
+
+    def __init__(
+        self, name: str, price: Decimal, expected: str, reference: str, against: Decimal, mend: str | None = None
+    ) -> None:
+        super().__init__(name, price, expected, reference, against, mend)
+        self.name, self.price, self.expected, self.reference = name, price, expected, reference
+        self.against, self.mend = against, mend
+
+    def __str__(self) -> str:
+        mend = f"; {self.mend}" if self.mend else ""
+        return (
+            f"{self.name} is {_plain(self.price)}, but must be {self.expected} {self.reference} of"
+            f" {_plain(self.against)}{mend}."
+        )
+
+
+class ExpiryPast(BadOrder):
+    def __init__(self, expiry: int, now: int) -> None:
+        super().__init__(expiry, now)
+        self.expiry, self.now = expiry, now
+
+    def __str__(self) -> str:
+        return f"expiry is {self.expiry}, which is past: it is {self.now} now; give a later second, or none."
+
+
+class SharesTooLarge(BadOrder):
+    def __init__(self, total: Decimal) -> None:
+        super().__init__(total)
+        self.total = total
+
+    def __str__(self) -> str:
+        return f"The shares of the ladder come to {_plain(self.total * 100)} %; all of a position is 100 %."
+
+
+class NothingToCancel(ClientError):
+    def __init__(self, owner: str) -> None:
+        super().__init__(owner)
+        self.owner = owner
+
+    def __str__(self) -> str:
+        return (
+            f"{self.owner} has no open order; name an account to make useless what was signed for it (account='cross')."
+        )
+
+
+class NoOrders(ClientError):
+    def __init__(self, backend: str) -> None:
+        super().__init__(backend)
+        self.backend = backend
+
+    def __str__(self) -> str:
+        return f"There is no orders contract among those of the backend {self.backend!r}; deploy the market again."
+
+
+class OrdersNotApproved(ClientError):
+    def __init__(self, owner: str, orders: str) -> None:
+        super().__init__(owner, orders)
+        self.owner, self.orders = owner, orders
+
+    def __str__(self) -> str:
+        return (
+            f"The orders contract {self.orders} may not trade for {self.owner} yet; allow it once with"
+            " approve_orders(), or `perpkit order approve`."
+        )
+
+
+class ForeignOrder(ClientError):
+    def __init__(self, contract: str, expected: str) -> None:
+        super().__init__(contract, expected)
+        self.contract, self.expected = contract, expected
+
+    def __str__(self) -> str:
+        return f"The order was signed for the contract {self.contract}, and this market's is {self.expected}."
+
+
+class SigningUnavailable(ClientError):
+    def __init__(self, backend: str) -> None:
+        super().__init__(backend)
+        self.backend = backend
+
+    def __str__(self) -> str:
+        return f"The backend {self.backend!r} has no keys to sign with; connect to a chain with a key."
 
 
 class NothingToMove(ClientError):

@@ -8,10 +8,12 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
-from perpkit.backend import Backend
-from perpkit.client.errors import BadAddress, NoSuchMarket
+from perpkit.backend import Backend, Receipt
+from perpkit.client.errors import BadAddress, NoOrders, NoSuchMarket
 from perpkit.client.leveraged import LeveragedTokenInfo, check_token, read_tokens, token_symbols
-from perpkit.client.seam import Call, call_many, now
+from perpkit.client.names import symbol_text
+from perpkit.client.order_views import OrderInfo, order_infos
+from perpkit.client.seam import Call, Moment, call_many, now
 from perpkit.client.units import to_decimal
 from perpkit.client.views import (
     AccountInfo,
@@ -21,10 +23,17 @@ from perpkit.client.views import (
     VaultInfo,
     account_info,
     market_info,
-    symbol_text,
     vault_info,
 )
-from perpkit.model.types import AccountView, Address, MarketView, account_id
+from perpkit.model.errors import OrderAlreadyCancelled, OrderAlreadyExecuted, UnknownOrder
+from perpkit.model.types import AccountView, Address, MarketView, Order, OrderStatus, OrderView, account_id
+
+# Why an order of this status is not open.
+_CLOSED = {
+    OrderStatus.NONE: UnknownOrder,
+    OrderStatus.EXECUTED: OrderAlreadyExecuted,
+    OrderStatus.CANCELLED: OrderAlreadyCancelled,
+}
 
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 
@@ -83,27 +92,77 @@ class Reader:
         """One account now; number 0 is the cross account, number m + 1 the isolated one of market m."""
         return self.account_by_id(account_id(to_address("owner", owner), sub))
 
-    def account_by_id(self, account: int, *, block: int | None = None) -> AccountInfo:
-        """One account now, or at a block."""
-        [view] = call_many(self.backend, [("lens", "account", account)], block=block)
-        return self.account_infos([view])[0]
+    def account_by_id(self, account: int, *, receipt: Receipt | None = None) -> AccountInfo:
+        """One account now, or as a transaction left it."""
+        moment = now(self.backend) if receipt is None else Moment(receipt.block, receipt.timestamp)
+        calls: list[Call] = [("lens", "account", account), ("lens", "orders_of", account)]
+        view, orders = call_many(self.backend, calls, block=moment.block)
+        return self.account_infos([view], [orders], moment.timestamp)[0]
 
     def accounts(self, owner: str, count: int | None = None) -> tuple[AccountInfo, ...]:
         """The first `count` accounts of an owner: the cross account and one for each market when not said."""
         address = to_address("owner", owner)
-        if count is not None:
-            return self.account_infos(self.backend.call("lens", "accounts_of", address, 0, count))
         known = len(self._known_symbols())
-        read = ("lens", "accounts_of", address, 0, known + 1)
-        views, markets = call_many(self.backend, [read, ("clearinghouse", "market_count")])
-        if markets > known:
+        number = known + 1 if count is None else count
+        moment = now(self.backend)
+        calls: list[Call] = [("clearinghouse", "market_count"), ("lens", "accounts_of", address, 0, number)]
+        calls += _orders_calls(address, number)
+        markets, views, *orders = call_many(self.backend, calls, block=moment.block)
+        if count is None and markets > known:
             self.markets()
             return self.accounts(owner)
-        return self.account_infos(views)
+        return self.account_infos(views, orders, moment.timestamp)
 
     def positions(self, owner: str) -> tuple[PositionInfo, ...]:
-        """Every position of an owner, in cross and isolated margin."""
+        """Every position of an owner, in cross and isolated margin, with the orders that wait to make it smaller."""
         return tuple(position for account in self.accounts(owner) for position in account.positions)
+
+    # ORDERS
+
+    def orders(self, owner: str, symbol: str | None = None, *, isolated: bool | None = None) -> tuple[OrderInfo, ...]:
+        """The open orders of an owner by id; of one market, or of one kind of margin, when that is said. They read
+        without a fresh price too."""
+        address = to_address("owner", owner)
+        if symbol is not None:
+            self.market_id(symbol)
+        known = len(self._known_symbols())
+        moment = now(self.backend)
+        calls: list[Call] = [("clearinghouse", "market_count"), *_orders_calls(address, known + 1)]
+        markets, *views = call_many(self.backend, calls, block=moment.block)
+        if markets > known:
+            self.markets()
+            return self.orders(owner, symbol, isolated=isolated)
+        found = (order for each in views for order in self.order_infos(each, moment.timestamp))
+        kept = (order for order in found if symbol in (None, order.market) and isolated in (None, order.isolated))
+        return tuple(sorted(kept, key=lambda order: order.id))
+
+    def order(self, id: int) -> OrderInfo:
+        """One open order; raises what the contract says of one that is none, or is closed."""
+        raw: Order = self.backend.call(self.orders_label(), "order_of", id)
+        if raw.status != OrderStatus.OPEN:
+            raise _CLOSED[OrderStatus(raw.status)](id)
+        return next(order for order in self.orders_of_account(raw.account) if order.id == id)
+
+    def orders_of_account(self, account: int, *, receipt: Receipt | None = None) -> tuple[OrderInfo, ...]:
+        """The open orders of one account now, or as a transaction left them."""
+        moment = now(self.backend) if receipt is None else Moment(receipt.block, receipt.timestamp)
+        [views] = call_many(self.backend, [("lens", "orders_of", account)], block=moment.block)
+        return self.order_infos(views, moment.timestamp)
+
+    @cached_property
+    def execution_fee(self) -> Decimal:
+        """In ether: the least that an order puts aside for whoever executes it."""
+        return to_decimal(self.backend.call(self.orders_label(), "MIN_EXECUTION_FEE"))
+
+    def credit(self, owner: str) -> Decimal:
+        """The ether that waits for an address at the orders contract, because it did not take it."""
+        return to_decimal(self.backend.call(self.orders_label(), "credit_of", to_address("owner", owner)))
+
+    def orders_label(self) -> str:
+        """The label of the contract, when this market has one."""
+        if "orders" not in self.backend.deployed:
+            raise NoOrders(self.backend.name)
+        return "orders"
 
     # MONEY
 
@@ -141,17 +200,19 @@ class Reader:
         number = len(self._known_symbols()) + 1
         calls: list[Call] = [("lens", "markets"), ("clearinghouse", "vault")]
         calls += [("lens", "accounts_of", address, 0, number) for address in addresses]
+        calls += [call for address in addresses for call in _orders_calls(address, number)]
         moment = now(self.backend)
-        markets, vault, *accounts = call_many(self.backend, calls, block=moment.block)
+        markets, vault, *read = call_many(self.backend, calls, block=moment.block)
         infos = self._market_infos(markets)
         if len(infos) >= number:
             return self.snapshot(*owners)
+        accounts = [account for views in read[: len(addresses)] for account in views]
         return Snapshot(
             block=moment.block,
             timestamp=moment.timestamp,
             markets=infos,
             vault=vault_info(vault, decimals=self.decimals),
-            accounts=tuple(info for views in accounts for info in self.account_infos(views)),
+            accounts=self.account_infos(accounts, read[len(addresses) :], moment.timestamp),
         )
 
     # FOR TRADERS
@@ -167,10 +228,20 @@ class Reader:
                 return market
         raise NoSuchMarket(symbol, [market.symbol for market in markets])
 
-    def account_infos(self, views: Sequence[AccountView]) -> tuple[AccountInfo, ...]:
-        if self._are_new(views):
-            self.markets()
-        return tuple(account_info(view, symbols=self._symbols, decimals=self.decimals) for view in views)
+    def account_infos(
+        self, views: Sequence[AccountView], orders: Sequence[Sequence[OrderView]], timestamp: int
+    ) -> tuple[AccountInfo, ...]:
+        """Accounts with the open orders of each, as of a time {s}."""
+        self._learn([p.market for view in views for p in view.positions])
+        return tuple(
+            account_info(view, self.order_infos(own, timestamp), symbols=self._symbols, decimals=self.decimals)
+            for view, own in zip(views, orders, strict=True)
+        )
+
+    def order_infos(self, views: Sequence[OrderView], timestamp: int) -> tuple[OrderInfo, ...]:
+        """All open orders of one account, as of a time {s}."""
+        self._learn([view.order.market for view in views])
+        return order_infos(views, symbols=self._symbols, timestamp=timestamp)
 
     def _market_infos(self, views: Sequence[MarketView]) -> tuple[MarketInfo, ...]:
         self._symbols = tuple(symbol_text(view.symbol) for view in views)
@@ -181,6 +252,11 @@ class Reader:
             self.markets()
         return self._symbols
 
-    def _are_new(self, views: Sequence[AccountView]) -> bool:
-        """Whether a position stands in a market that was listed since the markets were read."""
-        return any(p.market >= len(self._symbols) for view in views for p in view.positions)
+    def _learn(self, markets: Sequence[int]) -> None:
+        """Reads the markets again, when one of these was listed since."""
+        if any(market >= len(self._symbols) for market in markets):
+            self.markets()
+
+
+def _orders_calls(owner: Address, number: int) -> list[Call]:
+    return [("lens", "orders_of", account_id(owner, sub)) for sub in range(number)]

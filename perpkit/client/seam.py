@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from perpkit.backend import Backend, Receipt, Sandbox
-from perpkit.client.errors import PreviewUnavailable
+from perpkit.backend import LOCAL_CHAIN_IDS, Backend, Receipt, Sandbox
+from perpkit.client.errors import PreviewUnavailable, SigningUnavailable
 from perpkit.model.events import Event
-from perpkit.model.types import Address
+from perpkit.model.types import Address, SignedOrder
 
 # A label, a function and its arguments.
 Call = tuple[Any, ...]
@@ -44,9 +44,31 @@ class Simulates(Protocol):
     """A backend that tries out steps without doing them."""
 
     def simulate(
-        self, steps: Sequence[Call], *, then: Sequence[Call], sender: Address
+        self, steps: Sequence[Call], *, then: Sequence[Call], sender: Address, values: Sequence[int] = ()
     ) -> tuple[tuple[Event, ...], list[Any]]:
-        """The events of the steps, and what the calls read after them. Raises the error of the first step refused."""
+        """The events of the steps, and what the calls read after them. Raises the error of the first step refused.
+        `values` {wei} go with the steps, none where it is too short."""
+        ...
+
+
+@runtime_checkable
+class TellsTime(Protocol):
+    """A backend whose time passes between its blocks."""
+
+    def next_time(self) -> int:
+        """When a transaction that is sent now may happen. {s}"""
+        ...
+
+
+@runtime_checkable
+class SignsOrders(Protocol):
+    """A backend that signs orders for its sender."""
+
+    @property
+    def chain_id(self) -> int: ...
+
+    def sign_order(self, order: SignedOrder, *, sender: Address) -> Any:
+        """The signature with which anyone may bring the order."""
         ...
 
 
@@ -54,6 +76,13 @@ def now(backend: Backend) -> Moment:
     if isinstance(backend, ReadsAtOneBlock):
         return Moment(*backend.head())
     return Moment(None, backend.timestamp)
+
+
+def next_time(backend: Backend) -> int:
+    """When the next transaction may happen {s}: later than the newest block where time passes without blocks."""
+    if isinstance(backend, TellsTime):
+        return backend.next_time()
+    return backend.timestamp
 
 
 def call_many(backend: Backend, calls: Sequence[Call], *, block: int | None = None) -> list[Any]:
@@ -64,19 +93,22 @@ def call_many(backend: Backend, calls: Sequence[Call], *, block: int | None = No
 
 
 def simulate(
-    backend: Backend, steps: Sequence[Call], *, then: Sequence[Call], sender: Address
+    backend: Backend, steps: Sequence[Call], *, then: Sequence[Call], sender: Address, values: Sequence[int] = ()
 ) -> tuple[tuple[Event, ...], list[Any]]:
-    """Does the steps, makes the calls, and leaves everything as it was."""
+    """Does the steps, with `values` wei where there are some, makes the calls, and leaves everything as it was."""
     if isinstance(backend, Simulates):
         try:
-            return backend.simulate(steps, then=then, sender=sender)
+            return backend.simulate(steps, then=then, sender=sender, values=values)
         except NotImplementedError:
             raise PreviewUnavailable(backend.name) from None
     if not hasattr(backend, "rolled_back"):
         raise PreviewUnavailable(backend.name)
     sandbox: Sandbox = backend  # type: ignore[assignment]  # what rolls back is a sandbox
     with sandbox.rolled_back():
-        receipts = [sandbox.transact(*step, sender=sender) for step in steps]
+        receipts = [
+            sandbox.transact(*step, sender=sender, value=values[index] if index < len(values) else 0)
+            for index, step in enumerate(steps)
+        ]
         results = [sandbox.call(*call) for call in then]
     return tuple(event for receipt in receipts for event in receipt.events), results
 
@@ -87,3 +119,22 @@ def send(backend: Backend, steps: Sequence[Call], *, sender: Address) -> Receipt
         return backend.transact(*steps[0], sender=sender)
     actions = tuple(backend.action(*step) for step in steps)
     return backend.transact("clearinghouse", "multicall", actions, sender=sender)
+
+
+def is_local(backend: Backend) -> bool:
+    """Whether a backend is a chain for trying things out; what has no chain id runs in this process."""
+    return getattr(backend, "chain_id", LOCAL_CHAIN_IDS[0]) in LOCAL_CHAIN_IDS
+
+
+def sign_order(backend: Backend, order: SignedOrder, *, sender: Address) -> Any:
+    """The sender's signature of an order."""
+    if not isinstance(backend, SignsOrders):
+        raise SigningUnavailable(backend.name)
+    return backend.sign_order(order, sender=sender)
+
+
+def chain_id(backend: Backend) -> int:
+    """For which chain a backend signs."""
+    if not isinstance(backend, SignsOrders):
+        raise SigningUnavailable(backend.name)
+    return backend.chain_id

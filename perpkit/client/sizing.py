@@ -8,8 +8,8 @@ from fractions import Fraction
 from math import ceil, floor
 
 from perpkit.client.errors import AmountsConflict, AmountsMissing, BadChoice, LeverageTooHigh
-from perpkit.client.units import UNIT, Amount, positive, ratio_down, to_fraction, to_units
-from perpkit.model.types import MarketParams
+from perpkit.client.units import UNIT, Amount, positive, ratio_down, to_decimal, to_fraction, to_units
+from perpkit.model.types import MarketView
 
 
 class Side(str, Enum):
@@ -35,9 +35,15 @@ class Side(str, Enum):
         return cls.LONG if size > 0 else cls.SHORT
 
 
-def highest_leverage(params: MarketParams) -> Fraction:
-    """Notional over margin at which margin is exactly the initial margin."""
-    return Fraction(UNIT, params.imr)
+def initial_margin_ratio(market: MarketView, size: int) -> int:
+    """What a position of that size needs {1e18 = 100 %}: the ratio of the highest tier that it reaches."""
+    reached = [tier.imr for tier in market.tiers if tier.min_size <= abs(size)]
+    return reached[-1] if reached else market.params.imr
+
+
+def highest_leverage(market: MarketView, size: int) -> Fraction:
+    """Notional over margin at which margin is exactly the initial margin of a position of that size."""
+    return Fraction(UNIT, initial_margin_ratio(market, size))
 
 
 def size_and_margin(
@@ -74,23 +80,25 @@ def _some(size: int, margin: Amount | None) -> int:
     return size
 
 
-def check_leverage(symbol: str, params: MarketParams, *, leverage: Amount | None) -> None:
-    """Refuses more leverage than the market gives; exactly its limit passes here."""
-    if leverage is None:
-        return
-    limit = highest_leverage(params)
-    if to_fraction("leverage", leverage) > limit:
-        raise LeverageTooHigh(symbol, positive("leverage", leverage), _ratio(limit))
+def check_leverage(symbol: str, market: MarketView, *, leverage: Amount | None, size: int) -> None:
+    """Refuses more leverage than the market gives a position of that size; exactly its limit passes here."""
+    if leverage is not None:
+        _check_leverage(symbol, market, to_fraction("leverage", leverage), positive("leverage", leverage), size)
 
 
 def check_implied_leverage(
-    symbol: str, params: MarketParams, *, size: int, margin: int, mark: int, decimals: int
+    symbol: str, market: MarketView, *, size: int, margin: int, mark: int, decimals: int
 ) -> None:
     """The same for the leverage that a size and a margin come to."""
     implied = Fraction(size * mark, margin * 10 ** (36 - decimals))
-    limit = highest_leverage(params)
-    if implied > limit:
-        raise LeverageTooHigh(symbol, _ratio(implied), _ratio(limit))
+    _check_leverage(symbol, market, implied, _ratio(implied), size)
+
+
+def _check_leverage(symbol: str, market: MarketView, exact: Fraction, shown: Decimal, size: int) -> None:
+    limit = highest_leverage(market, size)
+    if exact > limit:
+        is_tiered = limit < highest_leverage(market, 0)
+        raise LeverageTooHigh(symbol, shown, _ratio(limit), to_decimal(abs(size)) if is_tiered else None)
 
 
 def reduction(*, position: int, size: Amount | None, fraction: Amount | None) -> int:

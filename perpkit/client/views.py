@@ -6,22 +6,71 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from perpkit.client.names import isolated_sub, symbol_text
+from perpkit.client.order_views import OrderInfo, exits_of
 from perpkit.client.sizing import Side
 from perpkit.client.units import UNIT, ratio_down, to_decimal
 from perpkit.model.fixed_math import INT256_MAX
-from perpkit.model.types import AccountView, Address, MarketView, PositionView, Vault, owner_of, sub_of
+from perpkit.model.market_ledger import DELEVERAGE, DELISTED, INCREASE, LIQUIDATE, OUTAGE, SETTLE, TRADE
+from perpkit.model.types import (
+    AccountView,
+    Address,
+    Delisting,
+    MarketView,
+    PositionView,
+    RiskTier,
+    Vault,
+    owner_of,
+    sub_of,
+)
 
-CROSS_SUB = 0
+# What the pause bits of a market stop, in words.
+PAUSES = {
+    TRADE: "trading",
+    INCREASE: "opening",
+    SETTLE: "settling",
+    LIQUIDATE: "liquidation",
+    DELEVERAGE: "deleveraging",
+}
 
 
-def isolated_sub(market: int) -> int:
-    """Which of an owner's accounts holds the isolated position in a market."""
-    return market + 1
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TierInfo:
+    """What positions of at least `min_size` need."""
+
+    min_size: Decimal
+    max_leverage: Decimal
+    initial_margin_ratio: Decimal
+    maintenance_margin_ratio: Decimal
+    raw: RiskTier
 
 
-def symbol_text(symbol: bytes) -> str:
-    """A symbol of the chain as text."""
-    return symbol.rstrip(b"\0").decode("utf-8", "replace")
+def tier_infos(view: MarketView) -> tuple[TierInfo, ...]:
+    """Every tier of a market, its own ratios first."""
+    first = RiskTier(0, view.params.imr, view.params.mmr)
+    return tuple(
+        TierInfo(
+            min_size=to_decimal(tier.min_size),
+            max_leverage=ratio_down(UNIT, tier.imr),
+            initial_margin_ratio=to_decimal(tier.imr),
+            maintenance_margin_ratio=to_decimal(tier.mmr),
+            raw=tier,
+        )
+        for tier in (first, *view.tiers)
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DelistingInfo:
+    """The end of a market, which was announced."""
+
+    # {s} From when on the market may be delisted.
+    effective_at: int
+    # At which everything is settled; None before that.
+    price: Decimal | None
+    # Whether winners are paid already.
+    paying: bool
+    raw: Delisting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +96,22 @@ class MarketInfo:
     taker_fee: Decimal
     maker_fee: Decimal
     min_notional: Decimal
+    # By size, the market's own ratios first.
+    tiers: tuple[TierInfo, ...]
+    # {s} How much newer than an order the price is at which it fills; above zero only orders trade.
+    min_delay: int
+    # What is paused, in words.
+    paused: tuple[str, ...]
+    # Whether liquidations wait for a price that was missing.
+    outage: bool
+    # {s} Before this time nobody is liquidated, if it is not past; None while an outage lasts, or when there was none.
+    grace_until: int | None
+    delisting: DelistingInfo | None
     raw: MarketView
+
+    def tier_of(self, size: Decimal) -> TierInfo:
+        """What a position of that size, without sign, needs."""
+        return [tier for tier in self.tiers if tier.min_size <= abs(size)][-1]
 
 
 def market_info(view: MarketView, *, decimals: int) -> MarketInfo:
@@ -70,7 +134,25 @@ def market_info(view: MarketView, *, decimals: int) -> MarketInfo:
         taker_fee=to_decimal(params.taker_fee),
         maker_fee=to_decimal(params.maker_fee),
         min_notional=to_decimal(params.min_notional, decimals),
+        tiers=tier_infos(view),
+        min_delay=params.min_delay,
+        # A delisted market has ended; that its actions are paused is the way in which it did.
+        paused=() if state.paused & DELISTED else tuple(word for bit, word in PAUSES.items() if state.paused & bit),
+        outage=state.grace_until == OUTAGE,
+        grace_until=state.grace_until if 0 < state.grace_until < OUTAGE else None,
+        delisting=_delisting_info(view.delisting),
         raw=view,
+    )
+
+
+def _delisting_info(delisting: Delisting) -> DelistingInfo | None:
+    if delisting.effective_at == 0:
+        return None
+    return DelistingInfo(
+        effective_at=delisting.effective_at,
+        price=to_decimal(delisting.price) if delisting.price else None,
+        paying=delisting.paying,
+        raw=delisting,
     )
 
 
@@ -97,10 +179,18 @@ class PositionInfo:
     bankruptcy_price: Decimal | None
     # Notional over the account's equity; None when there is no equity.
     leverage: Decimal | None
+    # Of its risk tier.
+    max_leverage: Decimal
+    initial_margin_ratio: Decimal
+    maintenance_margin_ratio: Decimal
+    # The orders that wait to make it smaller.
+    exits: tuple[OrderInfo, ...]
     raw: PositionView
 
 
-def position_info(view: PositionView, account: AccountView, *, symbol: str, decimals: int) -> PositionInfo:
+def position_info(
+    view: PositionView, account: AccountView, orders: Sequence[OrderInfo], *, symbol: str, decimals: int
+) -> PositionInfo:
     return PositionInfo(
         account=account.account,
         owner=owner_of(account.account),
@@ -119,13 +209,17 @@ def position_info(view: PositionView, account: AccountView, *, symbol: str, deci
         liquidation_price=to_decimal(view.liquidation_price) if view.liquidation_price else None,
         bankruptcy_price=to_decimal(view.bankruptcy_price) if view.bankruptcy_price else None,
         leverage=ratio_down(view.notional, account.equity) if account.equity > 0 else None,
+        max_leverage=ratio_down(UNIT, view.imr),
+        initial_margin_ratio=to_decimal(view.imr),
+        maintenance_margin_ratio=to_decimal(view.mmr),
+        exits=exits_of(view, orders),
         raw=view,
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountInfo:
-    """An account now: one bucket of margin and its positions."""
+    """An account now: one bucket of margin, its positions and its open orders."""
 
     id: int
     owner: Address
@@ -139,6 +233,7 @@ class AccountInfo:
     withdrawable: Decimal
     liquidatable: bool
     positions: tuple[PositionInfo, ...]
+    orders: tuple[OrderInfo, ...]
     raw: AccountView
 
     def position(self, market: str) -> PositionInfo | None:
@@ -146,8 +241,10 @@ class AccountInfo:
         return next((position for position in self.positions if position.market == market), None)
 
 
-def account_info(view: AccountView, *, symbols: Sequence[str], decimals: int) -> AccountInfo:
-    positions = (position_info(p, view, symbol=symbols[p.market], decimals=decimals) for p in view.positions)
+def account_info(
+    view: AccountView, orders: tuple[OrderInfo, ...], *, symbols: Sequence[str], decimals: int
+) -> AccountInfo:
+    positions = (position_info(p, view, orders, symbol=symbols[p.market], decimals=decimals) for p in view.positions)
     return AccountInfo(
         id=view.account,
         owner=owner_of(view.account),
@@ -160,6 +257,7 @@ def account_info(view: AccountView, *, symbols: Sequence[str], decimals: int) ->
         withdrawable=to_decimal(view.withdrawable, decimals),
         liquidatable=view.liquidatable,
         positions=tuple(positions),
+        orders=orders,
         raw=view,
     )
 
@@ -200,3 +298,7 @@ class Snapshot:
     @property
     def positions(self) -> tuple[PositionInfo, ...]:
         return tuple(position for account in self.accounts for position in account.positions)
+
+    @property
+    def orders(self) -> tuple[OrderInfo, ...]:
+        return tuple(order for account in self.accounts for order in account.orders)

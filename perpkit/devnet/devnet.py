@@ -21,7 +21,7 @@ from perpkit.chain.keys import LOCAL_CHAIN_IDS
 from perpkit.chain.manifest import DEFAULT_PATH, Manifest
 from perpkit.chain.sandbox import ChainSandbox
 from perpkit.client import Reader, Trader
-from perpkit.client.trader import DEFAULT_SLIPPAGE
+from perpkit.client.desk import DEFAULT_SLIPPAGE
 from perpkit.devnet.errors import BadControl, ManifestNotWritten, SnapshotGone
 from perpkit.devnet.find_node import find_anvil
 from perpkit.devnet.node import AnvilNode

@@ -14,7 +14,6 @@ from perpkit.model.contract import external
 from perpkit.model.deleveraging import Deleveraging
 from perpkit.model.errors import (
     GracePeriod,
-    MarketActionPaused,
     NoPosition,
     NotLiquidatable,
     OnlyOrders,
@@ -26,7 +25,7 @@ from perpkit.model.events import Liquidated, Settled, Traded
 from perpkit.model.fixed_math import UNIT, div_ceil, div_floor, to_money, to_price, to_size
 from perpkit.model.margin_vault import MarginVault
 from perpkit.model.market_delisting import MarketDelisting
-from perpkit.model.market_ledger import INCREASE, LIQUIDATE, SETTLE, TRADE, Margin, Market, Marks
+from perpkit.model.market_ledger import LIQUIDATE, SETTLE, TRADE, Margin, Market, Marks
 from perpkit.model.types import (
     NO_DELISTING,
     NO_PARAMS,
@@ -85,8 +84,8 @@ class Clearinghouse(Deleveraging, MarketDelisting, MarginVault):
 
         # VERIFY
         reduction = self._is_reduction(previous.size, next.size)
-        if not reduction and m.state.paused & INCREASE != 0:
-            raise MarketActionPaused(market, INCREASE)
+        if not reduction:
+            self._verify_increase(m, market)
         self._verify_size(m, next.size, mark)
         self._verify_growth(m, market, previous.size, next.size, skew, mark)
         self._verify_margin(account, marks, reduction)
@@ -131,7 +130,8 @@ class Clearinghouse(Deleveraging, MarketDelisting, MarginVault):
     def liquidate(self, account: int, market: int, *, sender: Address) -> LiquidationResult:
         # AUTHORIZE
         m = self._active_market(market, LIQUIDATE)
-        if self._positions[account, market].size == 0:
+        previous = self._positions[account, market]
+        if previous.size == 0:
             raise NoPosition(account, market)
 
         # ACCRUE
@@ -149,7 +149,7 @@ class Clearinghouse(Deleveraging, MarketDelisting, MarginVault):
         held, grace_until = self._grace_of(account)
         if grace_until != 0:
             raise GracePeriod(held, grace_until)
-        return self._liquidate(m, account, market, marks[market], funding_index, margin, sender)
+        return self._liquidate(m, account, market, previous, marks[market], funding_index, margin, sender)
 
     @external
     def liquidate_many(self, market: int, accounts: Sequence[int], *, sender: Address) -> tuple[LiquidationResult, ...]:
@@ -162,7 +162,8 @@ class Clearinghouse(Deleveraging, MarketDelisting, MarginVault):
         funding_index = self._accrue(m, self._mark(marks, market))
 
         for i, account in enumerate(accounts):
-            if self._positions[account, market].size == 0:
+            previous = self._positions[account, market]
+            if previous.size == 0:
                 continue
             # COMPUTE
             margin = self._margin(account, marks)
@@ -171,7 +172,7 @@ class Clearinghouse(Deleveraging, MarketDelisting, MarginVault):
             _, grace_until = self._grace_of(account)
             if grace_until != 0:
                 continue
-            results[i] = self._liquidate(m, account, market, marks[market], funding_index, margin, sender)
+            results[i] = self._liquidate(m, account, market, previous, marks[market], funding_index, margin, sender)
         return tuple(results)
 
     def _liquidate(
@@ -179,6 +180,7 @@ class Clearinghouse(Deleveraging, MarketDelisting, MarginVault):
         m: Market,
         account: int,
         market: int,
+        previous: Position,
         mark: int,
         funding_index: int,
         margin: Margin,
@@ -186,7 +188,6 @@ class Clearinghouse(Deleveraging, MarketDelisting, MarginVault):
     ) -> LiquidationResult:
         # COMPUTE
         keeper = account_id(sender)
-        previous = self._positions[account, market]
         closed = self._liquidation_size(m, previous.size, mark, margin)
         penalty = perp_math.liquidation_penalty(closed, mark, m.params.penalty_rate, margin.equity, self.quantum)
         reward = perp_math.keeper_reward(penalty, m.params.keeper_share, m.params.min_keeper_reward)

@@ -11,6 +11,7 @@ from perpkit.model.errors import (
     BelowInitialMargin,
     BelowMaintenanceMargin,
     BelowMinNotional,
+    GracePeriod,
     MarketActionPaused,
     OpenInterestExceeded,
     PoolReserveExceeded,
@@ -291,6 +292,15 @@ class MarketLedger(VaultLedger):
         value = perp_math.notional(size, mark)
         if value < min_notional * self.quantum:
             raise BelowMinNotional(div_floor(value, self.quantum), min_notional)
+
+    def _verify_increase(self, m: Market, market: int) -> None:
+        """Nothing but reductions while the market is so paused, or in grace: who entered in grace would be out of reach
+        of liquidation in every market."""
+        if m.state.paused & INCREASE != 0:
+            raise MarketActionPaused(market, INCREASE)
+        grace_until = m.state.grace_until
+        if self.world.timestamp < grace_until:
+            raise GracePeriod(market, grace_until)
 
     def _verify_growth(
         self, m: Market, market: int, previous_size: int, size: int, previous_skew: int, mark: int

@@ -203,6 +203,8 @@ class MarketRegistry(MarketLedger):
         del self._announcements[market]
 
     def _require_valid(self, params: MarketParams) -> None:
+        if params.min_delay != 0 and self.orders == ZERO_ADDRESS:
+            raise InvalidParameter("minDelay")
         if params.imr > UNIT or params.imr <= params.mmr:
             raise InvalidParameter("imr")
         if params.mmr < params.penalty_rate or params.mmr == 0:

@@ -28,10 +28,10 @@ TRAIL = 5
 MARGIN = 20_000
 MILLI = 10_000
 NAMES = {
-    "trader": "first target",
+    "trader": "one target",
     "counterparty": "ladder",
     "operator": "trailing",
-    "whale": "all or none",
+    "whale": "all",
 }
 
 

@@ -122,7 +122,8 @@ def test_a_snapshot_names_its_block(market: Market) -> None:
     assert len(snapshot.accounts) == 8
     posts = posts_of(backend)
     assert reader.snapshot(TRADER, KEEPER) == snapshot
-    assert posts == [["eth_getBlockByNumber"], ["eth_call"] * 4]
+    # The markets, the vault, and for each owner the accounts and the orders of each of the four.
+    assert posts == [["eth_getBlockByNumber"], ["eth_call"] * (2 + 2 * (1 + 4))]
 
 
 def test_opening_takes_few_requests(market: Market) -> None:

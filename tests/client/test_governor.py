@@ -122,7 +122,7 @@ def test_a_parameter_out_of_its_bounds_says_what_they_are(governor: Governor) ->
 
 
 def test_pauses_add_up_and_are_taken_back_one_by_one(house: House, governor: Governor) -> None:
-    """Or all at once; liquidations that go on wait for a grace period of 900 s."""
+    """Or all at once; after liquidations were paused there is a grace period of 900 s."""
     assert governor.pause("ETH-USD", "trade").paused == ("trade",)
     assert governor.pause("ETH-USD", "liquidate", "settle").paused == ("trade", "settle", "liquidate")
     house.deposit("trader", dollars(1_000))
@@ -133,6 +133,7 @@ def test_pauses_add_up_and_are_taken_back_one_by_one(house: House, governor: Gov
     found = governor.resume("ETH-USD")
     assert (found.paused, found.grace_until) == ((), START + 900)
     assert governor.paused("ETH-USD") == ()
+    house.wait(900)
     house.trade("trader", ETH, units(1))
 
 

@@ -298,3 +298,23 @@ def test_an_outage_of_one_market_is_none_of_another(house: House) -> None:
     house.set_price(ETH, 3_900)
     house.record_outage(BTC)
     house.liquidate("trader", ETH)
+
+
+def test_nobody_enters_a_market_in_grace(house: House) -> None:
+    """Else a position of the least size would keep an account out of reach elsewhere; leaving is free."""
+    house.deposit("trader", dollars(1_000))
+    house.deposit("counterparty", dollars(1_000))
+    house.trade("counterparty", SOL, units(10))
+    house.pause(SOL, LIQUIDATE)
+    house.pause(SOL, 0)
+    until = house.sandbox.timestamp + GRACE_PERIOD
+    for name, delta in (("trader", units(1)), ("counterparty", units(1)), ("counterparty", -units(20))):
+        with refuses(house, GracePeriod(SOL, until)):
+            house.trade(name, SOL, delta)
+    house.trade("counterparty", SOL, -units(5))
+    house.trade("trader", ETH, units(1))
+    house.wait(GRACE_PERIOD - 1)
+    with refuses(house, GracePeriod(SOL, until)):
+        house.trade("trader", SOL, units(1))
+    house.wait(1)
+    house.trade("trader", SOL, units(1))

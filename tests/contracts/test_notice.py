@@ -9,7 +9,7 @@ import pytest
 from expect import is_liquidatable, refuses
 from roles import BASIS_POINT, DAY, ETH, SOL, House, acc, address, dollars, units
 
-from perpkit.market_setup import UNIT
+from perpkit.market_setup import MIN_EXECUTION_FEE, UNIT
 from perpkit.model.errors import (
     InvalidParameter,
     NotAnnounced,
@@ -19,7 +19,7 @@ from perpkit.model.errors import (
     UnknownMarket,
 )
 from perpkit.model.events import MarketParamsAnnounced, MarketParamsSet, Traded
-from perpkit.model.types import MarketParams, RiskTier
+from perpkit.model.types import MarketParams, OrderKind, OrderRequest, RiskTier
 
 PER_CENT = UNIT // 100
 TIER = RiskTier(units(100), 4 * PER_CENT, 2 * PER_CENT)
@@ -292,7 +292,10 @@ def test_a_market_with_a_delay_trades_through_orders_only(house: House) -> None:
     with refuses(house, OnlyOrders(ETH, 2)):
         house.trade("trader", ETH, units(1), by="keeper")
     house.do("set_operator", house.at("orders"), True, by="trader")
-    receipt = house.trade("trader", ETH, -units(1), by=house.at("orders"))
+    request = OrderRequest(acc("trader"), ETH, OrderKind.MARKET, True, -units(1), 0, 0, 0, False, 0)
+    house.sandbox.transact("orders", "place", request, sender=address("trader"), value=MIN_EXECUTION_FEE)
+    house.wait(2)
+    receipt = house.do("execute", 1, by="keeper", label="orders")
     assert any(isinstance(event, Traded) for event in receipt.events)
     # What a trade would do may be asked by anybody, and other markets have no delay.
     house.ask("preview_trade", acc("trader"), ETH, units(1), 2**255 - 1, label="lens")

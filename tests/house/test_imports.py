@@ -56,7 +56,7 @@ HOMES = {
     "web3": ("chain",),
     "eth_account": ("chain",),
     "pyrevm": ("revm",),
-    "pydantic": ("chain.manifest", "chain.config", "config", "cli", "devnet"),
+    "pydantic": ("chain.manifest", "chain.ticket", "chain.config", "config", "cli", "devnet"),
     "pydantic_settings": ("chain.config", "config", "cli", "devnet"),
     "typer": ("cli",),
     "matplotlib": ("report",),
