@@ -140,7 +140,8 @@ def _must_rebalance(book: Book, token: Leveraged, marks: Marks, timestamp: int) 
     target = perp_math.target_size(terms.target_leverage, mark, equity, m.params.min_notional, book.quantum)
     if target == position.size or m.params.min_delay or m.state.paused & TRADE:
         return False
-    if abs(target) > abs(position.size) and m.state.paused & INCREASE:
+    grows = abs(target) > abs(position.size)
+    if grows and (m.state.paused & INCREASE or timestamp < m.state.grace_until):
         return False
     leverage = abs(perp_math.leverage_of(position.size, mark, equity))
     return timestamp >= token.next_rebalance or not terms.min_leverage <= leverage <= terms.max_leverage

@@ -281,8 +281,8 @@ def test_a_keeper_rebalances_tokens_only_when_that_is_its_task(stage: Stage) -> 
 
 
 def test_a_keeper_knows_when_the_market_would_not_let_it_rebalance(stage: Stage) -> None:
-    """Paused trades, paused increases where the position has to grow, and a missing price: nothing is traded,
-    and nothing refused."""
+    """Paused trades, a missing price, and pauses of increases or grace where the position has to grow:
+    nothing is traded, and nothing refused."""
     deploy_leveraged_tokens(stage.sandbox, DEFAULT_MARKETS)
     spender = stage.sandbox.deployed["ETH3L"].address
     stage.sandbox.transact("token", "approve", spender, 1_000 * DOLLAR, sender=ROLES["trader"])
@@ -296,5 +296,9 @@ def test_a_keeper_knows_when_the_market_would_not_let_it_rebalance(stage: Stage)
         stage.sandbox.transact("clearinghouse", "set_market_paused", 0, bits, sender=ROLES["governor"])
         report = bot.step()
         assert (report.rebalances, report.refusals) == ([], [])
+    for bits in (LIQUIDATE, 0):
+        stage.sandbox.transact("clearinghouse", "set_market_paused", 0, bits, sender=ROLES["governor"])
+    report = bot.step()
+    assert (report.rebalances, report.refusals) == ([], [])
     stage.price("ETH-USD", 3_900)
     assert len(bot.step().rebalances) == 1
