@@ -150,19 +150,20 @@ contract Orders is IOrders, ReentrancyGuardTransient, Multicall, EIP712 {
             account: request.account,
             size: request.size,
             trigger: request.trigger,
-            opened: 0,
-            acceptablePrice: request.acceptablePrice,
-            trail: request.trail,
-            fee: fee,
             placedAt: uint40(block.timestamp),
-            expiry: request.expiry,
             market: request.market,
+            opened: 0,
+            fee: fee,
+            expiry: request.expiry,
             kind: request.kind,
             status: Status.Open,
             reduceOnly: request.reduceOnly,
             trailIsRatio: request.trailIsRatio,
-            parent: parent,
-            group: group
+            // 2**32 orders are years of blocks full of nothing else.
+            parent: uint32(parent),
+            group: uint32(group),
+            acceptablePrice: request.acceptablePrice,
+            trail: request.trail
         });
         if (order.reduceOnly && parent == 0) order.opened = _positionToReduce(order).opened;
         if (order.kind == Kind.TrailingStop && parent == 0) {
@@ -199,15 +200,33 @@ contract Orders is IOrders, ReentrancyGuardTransient, Multicall, EIP712 {
         // APPLY
         _orders[id].status = Status.Executed;
         _removeOpen(order.account, id);
-        result = CLEARINGHOUSE.trade(order.account, order.market, delta, _priceLimitOf(order));
+        try CLEARINGHOUSE.trade(order.account, order.market, delta, _priceLimitOf(order)) returns (
+            IMarketLedger.TradeResult memory traded
+        ) {
+            result = traded;
+        } catch (bytes memory refusal) {
+            if (notBefore == order.placedAt || !_isOwnersDoing(bytes4(refusal))) _bubble(refusal);
+            _forfeit(id, order);
+            return result;
+        }
         uint56 opened = CLEARINGHOUSE.positionOf(order.account, order.market).opened;
         _orders[id].opened = opened;
         _cancelGroup(id, order.group);
 
         // EMIT
         emit OrderExecuted(id, order.account, msg.sender, order.fee, opened, result);
-        (bool taken,) = msg.sender.call{value: order.fee}("");
-        if (!taken) revert EtherRejected(msg.sender);
+        _payOut(msg.sender, order.fee);
+    }
+
+    /// @dev An order that is due and fails by its owner's doing ends, and costs its fee.
+    function _forfeit(uint64 id, Order memory order) internal {
+        // APPLY
+        _orders[id].status = Status.Cancelled;
+
+        // EMIT
+        emit OrderForfeited(id, order.account, msg.sender, order.fee);
+        _cancelExits(id);
+        _payOut(msg.sender, order.fee);
     }
 
     /// @inheritdoc IOrders
@@ -291,8 +310,7 @@ contract Orders is IOrders, ReentrancyGuardTransient, Multicall, EIP712 {
 
         // EMIT
         emit EtherClaimed(to, amount);
-        (bool taken,) = to.call{value: amount}("");
-        if (!taken) revert EtherRejected(to);
+        _payOut(to, amount);
     }
 
     /// @dev Cancels a living order, or lets it live for the market's delay; false when that runs already.
@@ -322,6 +340,11 @@ contract Orders is IOrders, ReentrancyGuardTransient, Multicall, EIP712 {
             creditOf[payer] += order.fee;
             emit EtherCredited(payer, order.fee);
         }
+        _cancelExits(id);
+    }
+
+    /// @dev What waits for an entry that will never be executed.
+    function _cancelExits(uint64 id) internal {
         for (uint64 exit = id + 1; _orders[exit].parent == id; exit++) {
             Order memory child = _orders[exit];
             if (child.status == Status.Open) _cancel(exit, child);
@@ -405,7 +428,7 @@ contract Orders is IOrders, ReentrancyGuardTransient, Multicall, EIP712 {
     }
 
     function _requireValid(OrderRequest calldata request) internal view {
-        if (CLEARINGHOUSE.paramsOf(request.market).imr == 0) revert IMarketLedger.UnknownMarket(request.market);
+        if (CLEARINGHOUSE.symbolOf(request.market) == 0) revert IMarketLedger.UnknownMarket(request.market);
         bool trails = request.kind == Kind.TrailingStop;
         if (request.size == 0) revert InvalidOrder("size");
         int256(request.size).toSize();
@@ -454,7 +477,9 @@ contract Orders is IOrders, ReentrancyGuardTransient, Multicall, EIP712 {
             if (parent.status == Status.Open) return _isDead(parent);
             if (parent.status == Status.Cancelled) return true;
         }
-        return order.reduceOnly && CLEARINGHOUSE.positionOf(order.account, order.market).opened != _openedOf(order);
+        if (!order.reduceOnly) return false;
+        IMarketLedger.Position memory position = CLEARINGHOUSE.positionOf(order.account, order.market);
+        return position.opened != _openedOf(order) || !_reduces(order, position);
     }
 
     /// @dev The position that a reduce-only order belongs to: its own, or the one that its entry made.
@@ -478,9 +503,11 @@ contract Orders is IOrders, ReentrancyGuardTransient, Multicall, EIP712 {
     /// @dev The position that a reduce-only order would make smaller.
     function _positionToReduce(Order memory order) internal view returns (IMarketLedger.Position memory position) {
         position = CLEARINGHOUSE.positionOf(order.account, order.market);
-        if (position.size == 0 || (position.size > 0) == (order.size > 0)) {
-            revert NothingToReduce(order.account, order.market);
-        }
+        if (!_reduces(order, position)) revert NothingToReduce(order.account, order.market);
+    }
+
+    function _reduces(Order memory order, IMarketLedger.Position memory position) internal pure returns (bool) {
+        return position.size != 0 && (position.size > 0) != (order.size > 0);
     }
 
     /// @dev How much an order trades now: a reduce-only one no more than there is.
@@ -496,6 +523,26 @@ contract Orders is IOrders, ReentrancyGuardTransient, Multicall, EIP712 {
         if (order.kind == Kind.Limit) return int256(uint256(order.trigger));
         if (order.acceptablePrice != 0) return int256(uint256(order.acceptablePrice));
         return order.size > 0 ? type(int256).max : int256(0);
+    }
+
+    /// @dev Whether a refusal of the clearinghouse is about what an account's owner could see to.
+    function _isOwnersDoing(bytes4 refusal) internal pure returns (bool) {
+        return refusal == IMarginVault.NotAuthorized.selector || refusal == IMarketLedger.BelowInitialMargin.selector
+            || refusal == IMarketLedger.BelowMaintenanceMargin.selector
+            || refusal == IMarketLedger.BelowMinNotional.selector
+            || refusal == IMarketLedger.TooManyPositions.selector;
+    }
+
+    function _payOut(address to, uint256 amount) internal {
+        (bool taken,) = to.call{value: amount}("");
+        if (!taken) revert EtherRejected(to);
+    }
+
+    /// @dev Raises the bytes of a revert again.
+    function _bubble(bytes memory reason) private pure {
+        assembly ("memory-safe") {
+            revert(add(reason, 32), mload(reason))
+        }
     }
 
     function _addOpen(uint256 account, uint64 id) internal {

@@ -20,6 +20,7 @@ from perpkit.market_setup import (
     DEFAULT_MARKETS,
     DOLLAR,
     ETH3L,
+    MIN_EXECUTION_FEE,
     ROLES,
     UNIT,
     deploy_leveraged_token,
@@ -27,7 +28,7 @@ from perpkit.market_setup import (
     set_up,
 )
 from perpkit.model.test_usd import UINT256_MAX
-from perpkit.model.types import account_id
+from perpkit.model.types import OrderKind, OrderRequest, account_id
 
 HOME = Path(__file__).resolve().parent.parent
 REPORT = HOME / "docs" / "gas.json"
@@ -53,6 +54,12 @@ NOTES = {
     "withdraw": "10 dollars out of an account without positions, to its owner",
     "liquidate": "one account, for a keeper's account that already has collateral: the dearest of a partial, a full "
     "and a bankrupt one",
+    "place": "a market order of 1 ETH by the owner of an account that has had an order before",
+    "place_trailing": "a reduce-only trailing stop for a position of 1 ETH",
+    "place_bracket": "a market order of 1 ETH with a stop and a take-profit of which one cancels the other",
+    "trade_with_exits": "1 ETH bought in an account without position, and a stop and a take-profit placed for it",
+    "execute": "that market order, by a keeper",
+    "execute_oco": "the take-profit of that trade, which closes the position and cancels the stop",
     "liquidate_each_more": f"liquidateMany: the mean of {MANY - 1} accounts beyond the first, rounded up, again the "
     "dearest of the three",
     "token_mint": "1,000 dollars into a leveraged token that has holders and a position, for who has shares already",
@@ -71,10 +78,14 @@ class Market:
 
     sandbox: ChainSandbox
 
-    def gas(self, role: str, function: str, *args: Any) -> int:
-        used = self.sandbox.transact("clearinghouse", function, *args, sender=ROLES[role]).gas_used
+    def gas(self, role: str, function: str, *args: Any, label: str = "clearinghouse", value: int = 0) -> int:
+        used = self.sandbox.transact(label, function, *args, sender=ROLES[role], value=value).gas_used
         assert used is not None
         return used
+
+    def order_gas(self, role: str, function: str, *args: Any, orders: int = 0) -> int:
+        """Of a call that pays for some orders."""
+        return self.gas(role, function, *args, label="orders", value=orders * MIN_EXECUTION_FEE)
 
     def buy(self, role: str, size: int, sub: int = 0) -> int:
         limit = ANY_PRICE if size > 0 else 0
@@ -106,6 +117,39 @@ def trading(market: Market) -> dict[str, int]:
     found["close"] = market.buy("trader", -UNIT * 3 // 4)
     market.wait(price=4_002)
     found["withdraw"] = market.gas("trader", "withdraw", account("trader"), 10 * DOLLAR, ROLES["trader"])
+    return found
+
+
+def order(size: int, kind: OrderKind = OrderKind.MARKET, *, trigger: int = 0, trail: int = 0) -> OrderRequest:
+    """An order of the trader's; a sale only closes."""
+    return OrderRequest(account("trader"), 0, kind, size < 0, size, trigger * UNIT, 0, trail * UNIT, False, 0)
+
+
+def ordering(market: Market) -> dict[str, int]:
+    """Orders placed and executed."""
+    market.gas("trader", "set_operator", market.sandbox.deployed["orders"].address, True)
+    market.order_gas("trader", "place", order(UNIT), orders=1)
+    market.order_gas("keeper", "execute", 1)
+    market.buy("trader", -UNIT)
+    exits = (
+        order(-UNIT, OrderKind.STOP, trigger=3_900),
+        order(-UNIT, OrderKind.TAKE_PROFIT, trigger=4_010),
+    )
+    market.wait(price=4_002)
+    found = {"place": market.order_gas("trader", "place", order(UNIT), orders=1)}
+    market.wait(price=4_003)
+    found["execute"] = market.order_gas("keeper", "execute", 2)
+    trailing = order(-UNIT, OrderKind.TRAILING_STOP, trail=100)
+    found["place_trailing"] = market.order_gas("trader", "place", trailing, orders=1)
+    market.order_gas("trader", "cancel_all", account("trader"))
+    market.buy("trader", -UNIT)
+    with market.sandbox.rolled_back():
+        found["place_bracket"] = market.order_gas("trader", "place_bracket", order(UNIT), exits, True, orders=3)
+    market.wait(price=4_001)
+    args = (account("trader"), 0, UNIT, ANY_PRICE, exits, True)
+    found["trade_with_exits"] = market.order_gas("trader", "trade_with_exits", *args, orders=2)
+    market.wait(price=4_010)
+    found["execute_oco"] = market.order_gas("keeper", "execute", 5)
     return found
 
 
@@ -163,6 +207,8 @@ def measure() -> dict[str, Any]:
             found = trading(market)
         with market.sandbox.rolled_back():
             found |= leveraged_token(market)
+        with market.sandbox.rolled_back():
+            found |= ordering(market)
         single, further = liquidations(market)
     found["liquidate"] = max(single.values())
     found["liquidate_each_more"] = max(further.values())

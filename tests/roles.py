@@ -9,7 +9,16 @@ from fractions import Fraction
 from typing import Any
 
 from perpkit.backend import Receipt, Sandbox
-from perpkit.market_setup import DEFAULT_MARKETS, DOLLAR, ROLES, UNIT, MarketSpec, list_market, push_prices
+from perpkit.market_setup import (
+    DEFAULT_MARKETS,
+    DOLLAR,
+    MIN_EXECUTION_FEE,
+    ROLES,
+    UNIT,
+    MarketSpec,
+    list_market,
+    push_prices,
+)
 from perpkit.model.errors import NotAnnounced
 from perpkit.model.events import Deposited, Liquidated, Settled, Traded, Transferred
 from perpkit.model.test_usd import UINT256_MAX
@@ -19,8 +28,13 @@ from perpkit.model.types import (
     MarketParams,
     MarketState,
     OracleConfig,
+    Order,
+    OrderKind,
+    OrderRequest,
+    OrderView,
     Position,
     RiskTier,
+    SignedOrder,
     Vault,
     account_id,
     owner_of,
@@ -50,6 +64,11 @@ def address(who: str) -> Address:
     return ROLES.get(who, who)
 
 
+def role_of(owner: Address) -> str:
+    """The role whose address that is."""
+    return _ROLE_OF[owner]
+
+
 def acc(name: str) -> int:
     """The account of a name: "trader" is the trader's account 0, "trader/3" the trader's account 3."""
     owner, _, sub = name.partition("/")
@@ -76,6 +95,42 @@ def units(amount: int | str | Fraction) -> int:
     return int(value)
 
 
+def order(
+    name: str,
+    size: int,
+    kind: OrderKind = OrderKind.MARKET,
+    *,
+    market: int = ETH,
+    trigger: int = 0,
+    worst: int = 0,
+    trail: int = 0,
+    ratio: bool = False,
+    expiry: int = 0,
+) -> OrderRequest:
+    """An order for the account of that name; `worst` is the acceptable price."""
+    return OrderRequest(acc(name), market, kind, False, size, trigger, worst, trail, ratio, expiry)
+
+
+def closing(request: OrderRequest) -> OrderRequest:
+    """The same order, reduce-only."""
+    return replace(request, reduce_only=True)
+
+
+def stop(name: str, size: int, trigger: int | str | Fraction, *, market: int = ETH, worst: int = 0) -> OrderRequest:
+    """Closes at a mark at least as bad as `trigger` dollars."""
+    return closing(order(name, size, OrderKind.STOP, market=market, trigger=units(trigger), worst=worst))
+
+
+def take_profit(name: str, size: int, trigger: int | str | Fraction, *, market: int = ETH) -> OrderRequest:
+    """Closes at a mark at least as good as `trigger` dollars."""
+    return closing(order(name, size, OrderKind.TAKE_PROFIT, market=market, trigger=units(trigger)))
+
+
+def limit(name: str, size: int, trigger: int | str | Fraction, *, market: int = ETH) -> OrderRequest:
+    """Trades at `trigger` dollars or better."""
+    return order(name, size, OrderKind.LIMIT, market=market, trigger=units(trigger))
+
+
 class House:
     """Everything on one sandbox, with roles for senders, names for accounts and whole events for answers."""
 
@@ -91,9 +146,9 @@ class House:
 
     # ANY CALL
 
-    def do(self, function: str, *args: Any, by: str, label: str = "clearinghouse") -> Receipt:
-        """One transaction."""
-        receipt = self.sandbox.transact(label, function, *args, sender=address(by))
+    def do(self, function: str, *args: Any, by: str, label: str = "clearinghouse", value: int = 0) -> Receipt:
+        """One transaction, with `value` wei."""
+        receipt = self.sandbox.transact(label, function, *args, sender=address(by), value=value)
         for event in receipt.events:
             match event:
                 case Deposited(account=account) | Traded(account=account) | Settled(account=account):
@@ -170,6 +225,84 @@ class House:
         """The accounts of `names`, in ascending order."""
         return self.do("deleverage", market, long, tuple(sorted(acc(name) for name in names)), by=by)
 
+    # ORDERS
+
+    def use_orders(self, *owners: str) -> None:
+        """Lets the orders contract act for these owners."""
+        for owner in owners:
+            self.do("set_operator", self.at("orders"), True, by=owner)
+
+    def place(self, request: OrderRequest, *, by: str | None = None, fee: int = MIN_EXECUTION_FEE) -> int:
+        """Places an order; its id."""
+        by = by or owner_of(request.account)
+        return int(self.do("place", request, by=by, label="orders", value=fee).value)
+
+    def place_many(
+        self, *requests: OrderRequest, oco: bool = False, by: str | None = None, fee: int = MIN_EXECUTION_FEE
+    ) -> Receipt:
+        """Places several orders for `fee` wei each; the receipt's value is the first id."""
+        by, value = by or owner_of(requests[0].account), fee * len(requests)
+        return self.do("place_many", requests, oco, by=by, label="orders", value=value)
+
+    def place_bracket(
+        self, entry: OrderRequest, *exits: OrderRequest, oco: bool = True, by: str | None = None
+    ) -> Receipt:
+        """Places an entry and its exits; the receipt's value is the entry's id."""
+        by, value = by or owner_of(entry.account), MIN_EXECUTION_FEE * (1 + len(exits))
+        return self.do("place_bracket", entry, exits, oco, by=by, label="orders", value=value)
+
+    def trade_with_exits(
+        self, name: str, delta: int, *exits: OrderRequest, market: int = ETH, oco: bool = True, by: str | None = None
+    ) -> Receipt:
+        """Trades now, and places exits; the receipt's value is the result and the first exit's id."""
+        by, value = by or name.partition("/")[0], MIN_EXECUTION_FEE * len(exits)
+        worst = INT256_MAX if delta > 0 else 0
+        args = (acc(name), market, delta, worst, exits, oco)
+        return self.do("trade_with_exits", *args, by=by, label="orders", value=value)
+
+    def place_signed(
+        self, signed: SignedOrder, signature: Any, *, by: str = "outsider", fee: int = MIN_EXECUTION_FEE
+    ) -> int:
+        return int(self.do("place_signed", signed, signature, by=by, label="orders", value=fee).value)
+
+    def execute(self, id: int, *, by: str = "keeper") -> Receipt:
+        return self.do("execute", id, by=by, label="orders")
+
+    def ratchet(self, id: int, *, by: str = "keeper") -> Receipt:
+        return self.do("ratchet", id, by=by, label="orders")
+
+    def cancel(self, id: int, *, by: str = "trader") -> Receipt:
+        return self.do("cancel", id, by=by, label="orders")
+
+    def cancel_all(self, name: str, *, by: str | None = None) -> Receipt:
+        return self.do("cancel_all", acc(name), by=by or name.partition("/")[0], label="orders")
+
+    def cancel_signed(self, name: str, nonce: int, *, by: str | None = None) -> Receipt:
+        return self.do("cancel_signed", acc(name), nonce, by=by or name.partition("/")[0], label="orders")
+
+    def claim(self, who: str, *, by: str = "outsider") -> Receipt:
+        return self.do("claim", address(who), by=by, label="orders")
+
+    def order(self, id: int) -> Order:
+        order: Order = self.sandbox.call("orders", "order_of", id)
+        return order
+
+    def orders_of(self, name: str) -> tuple[int, ...]:
+        """The ids of an account's open orders."""
+        ids: tuple[int, ...] = self.sandbox.call("orders", "orders_of", acc(name))
+        return ids
+
+    def order_views(self, name: str) -> tuple[OrderView, ...]:
+        views: tuple[OrderView, ...] = self.sandbox.call("lens", "orders_of", acc(name))
+        return views
+
+    def is_dead(self, id: int) -> bool:
+        return bool(self.sandbox.call("orders", "is_dead", id))
+
+    def ether(self, who: str) -> int:
+        """The wei of a role, an address or a contract's label."""
+        return self.sandbox.ether_of(self.at(who) if who in self.sandbox.deployed else address(who))
+
     # PRICES AND TIME
 
     def set_price(self, market: int, price: int | str | Fraction) -> None:
@@ -235,6 +368,10 @@ class House:
 
     def close_out(self, market: int, names: Sequence[str], *, by: str = "outsider") -> Receipt:
         return self.do("close_out", market, tuple(acc(name) for name in names), by=by)
+
+    def delay(self, market: int, seconds: int) -> None:
+        """From now on only orders trade in a market, at prices that are `seconds` newer than they are."""
+        self.set_params(market, min_delay=seconds)
 
     def make_free(self, market: int) -> None:
         """Takes all fees and all funding from a market, and nearly all of its premium."""

@@ -15,6 +15,9 @@ import {IPriceOracle} from "./IPriceOracle.sol";
 /// A reduce-only order belongs to one position. When that is closed, liquidated or deleveraged away, or flips, the order
 /// is dead, though its owner may hold another position by then. Anyone may cancel a dead order.
 ///
+/// In a market with a delay an order that is due, and that only fails because its owner took away margin or authority,
+/// ends then and there, and its fee is the keeper's. Else it could sleep until its owner knows the next price and wakes it.
+///
 /// Each order escrows ether for whoever executes it. What is cancelled is returned to who paid.
 ///
 /// Law: the contract's ether is the sum of the open orders' fees and of the credits, exactly, as long as nobody forces
@@ -61,31 +64,32 @@ interface IOrders {
         uint40 expiry;
     }
 
-    /// @notice An order.
+    /// @notice An order. What changes lies together in storage, and what most orders leave empty.
     struct Order {
         uint256 account;
         /// {base}
         int104 size;
         /// {usd/base} Zero while a trailing stop waits for its entry.
         uint96 trigger;
+        /// {s}
+        uint40 placedAt;
+        uint16 market;
         /// The position that the order reduces; of an executed entry the one that it made.
         uint56 opened;
-        uint96 acceptablePrice;
-        uint96 trail;
         /// {wei} Escrowed for whoever executes.
         uint64 fee;
         /// {s}
-        uint40 placedAt;
         uint40 expiry;
-        uint16 market;
         Kind kind;
         Status status;
         bool reduceOnly;
         bool trailIsRatio;
         /// The entry that must be executed first; zero is none.
-        uint64 parent;
+        uint32 parent;
         /// The first of several neighbours of which one cancels the others; zero is none.
-        uint64 group;
+        uint32 group;
+        uint96 acceptablePrice;
+        uint96 trail;
     }
 
     /// @notice An order that its owner signs and anyone may bring.
@@ -108,6 +112,7 @@ interface IOrders {
         IMarketLedger.TradeResult result
     );
     event OrderCancelled(uint64 indexed id, uint256 indexed account, address by, address payer, uint256 refund);
+    event OrderForfeited(uint64 indexed id, uint256 indexed account, address indexed keeper, uint256 fee);
     event OrderExpiring(uint64 indexed id, uint256 indexed account, uint256 expiry);
     event OrderRatcheted(uint64 indexed id, uint256 indexed account, int256 mark, int256 trigger);
     event NonceUsed(uint256 indexed account, uint256 nonce, uint64 id);
@@ -183,7 +188,9 @@ interface IOrders {
     /// caller when the order is cancelled.
     function placeSigned(SignedOrder calldata order, bytes calldata signature) external payable returns (uint64 id);
 
-    /// @notice Fills an order, for its fee.
+    /// @notice Fills an order, for its fee. In a market with a delay, one that fails by its owner's doing (margin,
+    /// authority, the least notional, the number of positions) is ended instead, for its fee as well, and the result is
+    /// zero.
     function execute(uint64 id) external returns (IMarketLedger.TradeResult memory);
 
     /// @notice Hands signed prices to the oracle, so that one multicall brings the price and executes what waits for it.
@@ -192,8 +199,8 @@ interface IOrders {
     /// @notice Moves a trailing stop's trigger after the mark, for anyone who asks.
     function ratchet(uint64 id) external;
 
-    /// @notice Cancels an order and the exits that wait for it, for its owner and operators; a dead one for anyone. In a market with a delay a living
-    /// order only gets that delay as its expiry, and is dead after that.
+    /// @notice Cancels an order and the exits that wait for it, for its owner and operators; a dead one for anyone. In a
+    /// market with a delay a living order only gets that delay as its expiry, and is dead after that.
     function cancel(uint64 id) external;
 
     /// @notice Cancels every open order of an account, as `cancel` does, and every order that was signed for it before.
@@ -210,7 +217,8 @@ interface IOrders {
     /// @notice The ids of an account's open orders.
     function ordersOf(uint256 account) external view returns (uint64[] memory ids);
 
-    /// @notice Whether an order can never fill again: it is closed or expired, or its position or its entry is gone.
+    /// @notice Whether an order can never fill again: it is closed or expired, or its entry or the position that
+    /// it would make smaller is gone.
     function isDead(uint64 id) external view returns (bool);
 
     /// @notice Whether a mark reaches an order's trigger.

@@ -42,7 +42,6 @@ PRICE_REPORT = {
         {"name": "timestamp", "type": "uint64"},
     ]
 }
-
 SIGNED_ORDER = {
     "SignedOrder": [
         {"name": "request", "type": "OrderRequest"},
@@ -110,13 +109,17 @@ def sign_price_report(key: str, *, feed: Address, price: int, timestamp: int, ch
     return _sign(key, domain(FEED_NAME, feed, chain_id), PRICE_REPORT, message)
 
 
-def sign_order(signer: LocalAccount, *, orders: Address, order: SignedOrder) -> bytes:
-    """The 65 bytes with which an owner lets anyone bring an order to the contract `orders` on the order's chain."""
+def sign_order(
+    signer: LocalAccount | str, *, orders: Address, order: SignedOrder, chain_id: int | None = None
+) -> bytes:
+    """The 65 bytes with which an owner, or the owner's key, lets anyone bring an order to the contract `orders`; on the
+    order's chain, unless another is given."""
+    account = Account.from_key(signer) if isinstance(signer, str) else signer
     names = [field["name"] for field in SIGNED_ORDER["OrderRequest"]]
     request = dict(zip(names, asdict(order.request).values(), strict=True))
     message = {"request": request, "nonce": order.nonce, "epoch": order.epoch, "chainId": order.chain_id}
-    typed = _typed(domain(ORDERS_NAME, orders, order.chain_id), SIGNED_ORDER, message)
-    return bytes(signer.sign_message(typed).signature)
+    where = domain(ORDERS_NAME, orders, order.chain_id if chain_id is None else chain_id)
+    return bytes(account.sign_message(_typed(where, SIGNED_ORDER, message)).signature)
 
 
 def _sign(

@@ -342,6 +342,14 @@ class OrderCancelled(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class OrderForfeited(Event):
+    id: int
+    account: int
+    keeper: Address
+    fee: int
+
+
+@dataclass(frozen=True, slots=True)
 class OrderExpiring(Event):
     id: int
     account: int

@@ -11,6 +11,9 @@ from perpkit.model.clearinghouse import Clearinghouse
 from perpkit.model.contract import Contract, Mapping, World, external
 from perpkit.model.errors import (
     AlreadyExpiring,
+    BelowInitialMargin,
+    BelowMaintenanceMargin,
+    BelowMinNotional,
     EtherRejected,
     InvalidExecutionFee,
     InvalidOrder,
@@ -26,9 +29,11 @@ from perpkit.model.errors import (
     OrderExpired,
     OrderTooEarly,
     ParentNotExecuted,
+    PerpError,
     PositionGone,
     StaleEpoch,
     TooManyOrders,
+    TooManyPositions,
     TriggerNotMet,
     UnknownMarket,
     UnknownOrder,
@@ -42,6 +47,7 @@ from perpkit.model.events import (
     OrderCancelled,
     OrderExecuted,
     OrderExpiring,
+    OrderForfeited,
     OrderPlaced,
     OrderRatcheted,
 )
@@ -66,6 +72,8 @@ MAX_ORDERS = 16
 INT256_MAX = 2**255 - 1
 UINT64_MAX = 2**64 - 1
 CHAIN_ID = 31337
+NO_TRADE = TradeResult(0, 0, 0, 0, 0, 0)
+OWNERS_DOING = (NotAuthorized, BelowInitialMargin, BelowMaintenanceMargin, BelowMinNotional, TooManyPositions)
 
 
 class Orders(Contract):
@@ -176,19 +184,19 @@ class Orders(Contract):
             account=request.account,
             size=request.size,
             trigger=request.trigger,
-            opened=0,
-            acceptable_price=request.acceptable_price,
-            trail=request.trail,
-            fee=fee,
             placed_at=self.world.timestamp,
-            expiry=request.expiry,
             market=request.market,
+            opened=0,
+            fee=fee,
+            expiry=request.expiry,
             kind=request.kind,
             status=OrderStatus.OPEN,
             reduce_only=request.reduce_only,
             trail_is_ratio=request.trail_is_ratio,
             parent=parent,
             group=group,
+            acceptable_price=request.acceptable_price,
+            trail=request.trail,
         )
         if order.reduce_only and parent == 0:
             order = replace(order, opened=self._position_to_reduce(order).opened)
@@ -231,16 +239,31 @@ class Orders(Contract):
         self._update_order(id, status=OrderStatus.EXECUTED)
         self._remove_open(order.account, id)
         limit = self._price_limit_of(order)
-        result = self.clearinghouse.trade(order.account, order.market, delta, limit, sender=self.address)
+        try:
+            result = self.clearinghouse.trade(order.account, order.market, delta, limit, sender=self.address)
+        except PerpError as refusal:
+            if not_before == order.placed_at or not self._is_owners_doing(refusal):
+                raise
+            self._forfeit(id, order, sender)
+            return NO_TRADE
         opened = self.clearinghouse.position_of(order.account, order.market).opened
         self._update_order(id, opened=opened)
         self._cancel_group(id, order.group, sender)
 
         # EMIT
         self.emit(OrderExecuted(id, order.account, sender, order.fee, opened, result))
-        if not self.world.pay(self.address, sender, order.fee):
-            raise EtherRejected(sender)
+        self._pay_out(sender, order.fee)
         return result
+
+    def _forfeit(self, id: int, order: Order, sender: Address) -> None:
+        """An order that is due and fails by its owner's doing ends, and costs its fee."""
+        # APPLY
+        self._update_order(id, status=OrderStatus.CANCELLED)
+
+        # EMIT
+        self.emit(OrderForfeited(id, order.account, sender, order.fee))
+        self._cancel_exits(id, sender)
+        self._pay_out(sender, order.fee)
 
     @external
     def ratchet(self, id: int, *, sender: Address) -> None:
@@ -327,8 +350,7 @@ class Orders(Contract):
 
         # EMIT
         self.emit(EtherClaimed(to, amount))
-        if not self.world.pay(self.address, to, amount):
-            raise EtherRejected(to)
+        self._pay_out(to, amount)
 
     def _end(self, id: int, order: Order, sender: Address) -> bool:
         """Cancels a living order, or lets it live for the market's delay; false when that runs already."""
@@ -354,6 +376,10 @@ class Orders(Contract):
         if not self.world.pay(self.address, payer, order.fee):
             self._credits[payer] += order.fee
             self.emit(EtherCredited(payer, order.fee))
+        self._cancel_exits(id, sender)
+
+    def _cancel_exits(self, id: int, sender: Address) -> None:
+        """What waits for an entry that will never be executed."""
         exit = id + 1
         while self._orders[exit].parent == id:
             child = self._orders[exit]
@@ -432,7 +458,7 @@ class Orders(Contract):
             raise InvalidSignature(owner)
 
     def _require_valid(self, request: OrderRequest) -> None:
-        if self.clearinghouse.params_of(request.market).imr == 0:
+        if self.clearinghouse.symbol_of(request.market) == bytes(32):
             raise UnknownMarket(request.market)
         trails = request.kind == OrderKind.TRAILING_STOP
         if request.size == 0:
@@ -492,8 +518,10 @@ class Orders(Contract):
                 return self._is_dead(parent)
             if parent.status == OrderStatus.CANCELLED:
                 return True
+        if not order.reduce_only:
+            return False
         position = self.clearinghouse.position_of(order.account, order.market)
-        return order.reduce_only and position.opened != self._opened_of(order)
+        return position.opened != self._opened_of(order) or not self._reduces(order, position)
 
     def _opened_of(self, order: Order) -> int:
         """The position that a reduce-only order belongs to: its own, or the one that its entry made."""
@@ -513,9 +541,12 @@ class Orders(Contract):
     def _position_to_reduce(self, order: Order) -> Position:
         """The position that a reduce-only order would make smaller."""
         position = self.clearinghouse.position_of(order.account, order.market)
-        if position.size == 0 or (position.size > 0) == (order.size > 0):
+        if not self._reduces(order, position):
             raise NothingToReduce(order.account, order.market)
         return position
+
+    def _reduces(self, order: Order, position: Position) -> bool:
+        return position.size != 0 and (position.size > 0) != (order.size > 0)
 
     def _delta_of(self, id: int, order: Order) -> int:
         """How much an order trades now: a reduce-only one no more than there is."""
@@ -533,6 +564,14 @@ class Orders(Contract):
         if order.acceptable_price != 0:
             return order.acceptable_price
         return INT256_MAX if order.size > 0 else 0
+
+    def _is_owners_doing(self, refusal: PerpError) -> bool:
+        """Whether a refusal of the clearinghouse is about what an account's owner could see to."""
+        return isinstance(refusal, OWNERS_DOING)
+
+    def _pay_out(self, to: Address, amount: int) -> None:
+        if not self.world.pay(self.address, to, amount):
+            raise EtherRejected(to)
 
     def _add_open(self, account: int, id: int) -> None:
         open = self._open[account]

@@ -352,16 +352,15 @@ class Order:
     size: int
     # {usd/base} Zero while a trailing stop waits for its entry.
     trigger: int
+    # {s}
+    placed_at: int
+    market: int
     # The position that the order reduces; of an executed entry the one that it made.
     opened: int
-    acceptable_price: int
-    trail: int
     # {wei} Escrowed for whoever executes.
     fee: int
     # {s}
-    placed_at: int
     expiry: int
-    market: int
     kind: int
     status: int
     reduce_only: bool
@@ -370,6 +369,8 @@ class Order:
     parent: int
     # The first of several neighbours of which one cancels the others; zero is none.
     group: int
+    acceptable_price: int
+    trail: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -520,7 +521,7 @@ class SignedReport:
 NO_POSITION = Position(0, 0, 0, 0)
 NO_PARAMS = MarketParams(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 NO_STATE = MarketState(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
-NO_ORDER = Order(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, False, False, 0, 0)
+NO_ORDER = Order(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, False, False, 0, 0, 0, 0)
 NO_DELISTING = Delisting(0, 0, 0, False, 0, 0)
 
 

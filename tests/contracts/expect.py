@@ -35,7 +35,7 @@ from perpkit.model.events import (
     Withdrawn,
 )
 from perpkit.model.perp_math import basis_of
-from perpkit.model.types import MarketState, Vault
+from perpkit.model.types import MarketState, Order, OrderStatus, Vault
 
 E = TypeVar("E", bound=Event)
 
@@ -48,6 +48,8 @@ class Books:
     collateral: Mapping[str, int]
     wallets: Mapping[str, int]
     states: tuple[MarketState, ...]
+    ether: Mapping[str, int]
+    orders: tuple[Order, ...]
 
     @property
     def balances(self) -> dict[str, int]:
@@ -68,7 +70,28 @@ def books(house: House) -> Books:
         {name_of(account): house.collateral(name_of(account)) for account in sorted(house.accounts)},
         {role: house.wallet(role) for role in ROLES},
         tuple(house.state(market) for market in range(len(house.specs))),
+        {who: house.ether(who) for who in (*ROLES, "orders")},
+        all_orders(house),
     )
+
+
+def all_orders(house: House) -> tuple[Order, ...]:
+    """Every order that was ever placed, by id from 1 on."""
+    if "orders" not in house.sandbox.deployed:
+        return ()
+    count: int = house.sandbox.call("orders", "order_count")
+    return tuple(house.order(id) for id in range(1, count + 1))
+
+
+@contextmanager
+def pays(house: House, changes: Mapping[str, int]) -> Iterator[None]:
+    """A block of code in which exactly the named addresses' ether changes, by exactly these wei."""
+    before = books(house).ether
+    yield
+    after = books(house).ether
+    moved = {who: after[who] - before[who] for who in after if after[who] != before[who]}
+    assert moved == {who: change for who, change in changes.items() if change}
+    laws_hold(house)
 
 
 @contextmanager
@@ -151,6 +174,14 @@ def laws_hold(house: House) -> None:
     vault = house.vault()
     names = [name_of(account) for account in sorted(house.accounts)]
     collateral = {name: house.collateral(name) for name in names}
+
+    # The escrow is what open orders and credits are owed, to the wei.
+    orders = all_orders(house)
+    payers = {house.sandbox.call("orders", "payer_of", id) for id in range(1, len(orders) + 1)}
+    credits = sum(house.sandbox.call("orders", "credit_of", payer) for payer in payers)
+    if orders:
+        open_fees = sum(order.fee for order in orders if order.status == OrderStatus.OPEN)
+        assert house.ether("orders") == open_fees + credits
 
     # 1. The parts are the whole, and the whole is in the safe.
     house_money = vault.insurance + vault.treasury

@@ -1,6 +1,11 @@
-"""Contracts that misbehave, assembled by hand. They exist on bytecode only: the model has no such neighbours."""
+"""Contracts that misbehave, assembled by hand. They exist on bytecode only: of such neighbours the model has but one,
+an address that takes no ether."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from roles import House, address
@@ -43,6 +48,72 @@ def feed_that_burns_gas() -> bytes:
 def feed_that_says_too_little() -> bytes:
     """One word where five belong."""
     return _feed("60205ff3")
+
+
+@contextmanager
+def rejects_ether(house: House, who: str) -> Iterator[None]:
+    """A block of code in which an address takes no ether: on bytecode because code stands there that reverts."""
+    target = address(who)
+    if house.sandbox.name == "model":
+        rejecting: set[Address] = house.sandbox.world.rejects_ether  # type: ignore[attr-defined]
+        rejecting.add(target)
+        try:
+            yield
+        finally:
+            rejecting.discard(target)
+        return
+    with become(house, target, bytes.fromhex("5f5ffd")):
+        yield
+
+
+@contextmanager
+def become(house: House, target: Address, code: bytes) -> Iterator[None]:
+    """A block of code in which other code, or any at all, stands at an address."""
+    evm = house.sandbox._evm  # type: ignore[attr-defined]
+    before = evm.get_code(target) or b""
+    _set_code(house, target, code)
+    try:
+        yield
+    finally:
+        _set_code(house, target, bytes(before))
+
+
+def send_raw(house: House, target: Address, data: bytes, *, by: str = "outsider") -> None:
+    """A transaction with call data as it is; raises what the contract raises."""
+    sandbox: Any = house.sandbox
+    sandbox._evm.reset_transient_storage()
+    sandbox._checked(lambda: sandbox._evm.message_call(address(by), target, calldata=data, gas=30_000_000))
+
+
+def _set_code(house: House, target: Address, code: bytes) -> None:
+    import pyrevm
+
+    evm = house.sandbox._evm  # type: ignore[attr-defined]
+    info = evm.basic(target)
+    evm.insert_account_info(target, pyrevm.AccountInfo(balance=info.balance, nonce=info.nonce, code=code))
+
+
+def keeper_that_rejects(target: Address) -> bytes:
+    """Passes calls on to `target`; takes no ether."""
+    return _keeper(target, "5f5ffd")
+
+
+def keeper_that_reenters(target: Address, data: bytes) -> bytes:
+    """Passes calls on to `target`; when it is given ether, it calls `target` with `data` and keeps in slot 0 whether
+    that went well: 1 no, 2 yes."""
+    size = f"{len(data):04x}"
+    # codecopy(0, at, length); sstore(0, 1 + call(gas, target, 0, 0, length, 0, 0))
+    body = "61" + size + "61{at}5f39" + "5f5f61" + size + "5f5f73" + target.removeprefix("0x") + "5af16001015f5500"
+    at = len(_keeper(target, body.format(at="0000")))
+    return _keeper(target, body.format(at=f"{at:04x}")) + data
+
+
+def _keeper(target: Address, paid: str) -> bytes:
+    """Passes calls on to `target` and its errors back; without call data it runs `paid`."""
+    # if calldatasize == 0 goto paid; calldatacopy(0, 0, size); call(gas, target, 0, 0, size, 0, 0)
+    pass_on = "3615603157" + "365f5f37" + "5f5f365f5f73" + target.removeprefix("0x") + "5af1"
+    # if it succeeded goto stop, else revert with its error; stop; paid:
+    return bytes.fromhex(pass_on + "602f57" + "3d5f5f3e3d5ffd" + "5b00" + "5b" + paid)
 
 
 def token_that_reenters(data: bytes) -> bytes:

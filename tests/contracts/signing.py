@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from roles import CHAIN_ID, House, address
+from roles import CHAIN_ID, House, address, role_of
 
 from perpkit.chain.keys import signer_from_role
-from perpkit.chain.signing import sign_permit, sign_price_report, sign_set_operator
-from perpkit.model.types import ZERO_ADDRESS, Address, Signature
+from perpkit.chain.signing import sign_order, sign_permit, sign_price_report, sign_set_operator
+from perpkit.model.types import ZERO_ADDRESS, Address, Signature, SignedOrder, owner_of
 
 
 @cache
@@ -84,6 +84,25 @@ def price_report(
         # The model knows one chain; another's message is simply another message.
         return Signature(address(signer), message if chain_id == CHAIN_ID else (*message, chain_id))
     return sign_price_report(_key(signer), feed=feed, price=answer, timestamp=timestamp, chain_id=chain_id)
+
+
+def order_signature(
+    house: House,
+    order: SignedOrder,
+    *,
+    signer: str | None = None,
+    chain_id: int = CHAIN_ID,
+    contract: str | None = None,
+) -> Any:
+    """`signer`'s (else the owner's) signature of an order, for this or another chain or contract."""
+    signer = signer or role_of(owner_of(order.request.account))
+    contract = contract or house.at("orders")
+    if house.sandbox.name == "model":
+        message = ("SignedOrder", order)
+        # The model knows one chain and one contract of orders; another's message is simply another message.
+        foreign = chain_id != CHAIN_ID or contract != house.at("orders")
+        return Signature(address(signer), (*message, chain_id, contract) if foreign else message)
+    return sign_order(_key(signer), orders=contract, order=order, chain_id=chain_id)
 
 
 def torn(signature: Any) -> Any:

@@ -19,6 +19,12 @@ CEILINGS = {
     "token_mint": 247_000,
     "token_redeem": 250_000,
     "rebalance": 213_000,
+    "place": 145_000,
+    "place_trailing": 208_000,
+    "place_bracket": 326_000,
+    "trade_with_exits": 390_000,
+    "execute": 215_000,
+    "execute_oco": 206_000,
 }
 UNBOUNDED = {"deposit", "withdraw"}
 

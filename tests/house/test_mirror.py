@@ -45,6 +45,7 @@ ONLY_SOLIDITY = {
         "deliverReports": "a stub, as above",
         "_extend": "the stubs' way into the extension",
     },
+    "Orders.sol": {"_bubble": "raises the bytes of a revert again; Python writes raise"},
     "PerpLens.sol": {
         "_simulate": "catches Simulated; the model's simulate returns",
         "_arguments": "unpacks the bytes of a revert",

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from eth_account import Account
 
 from parity.keys import key_of
-from perpkit.chain.signing import sign_permit, sign_price_report, sign_set_operator
-from perpkit.market_setup import FEED_DECIMALS, ROLES, set_up
+from perpkit.chain.signing import sign_order, sign_permit, sign_price_report, sign_set_operator
+from perpkit.market_setup import FEED_DECIMALS, MIN_EXECUTION_FEE, ROLES, set_up
 from perpkit.model.errors import ERC2612InvalidSigner, InvalidSignature, UnknownReporter
-from perpkit.model.events import AnswerUpdated, Approval, OperatorSet
+from perpkit.model.events import AnswerUpdated, Approval, NonceUsed, OperatorSet, OrderPlaced
+from perpkit.model.types import OrderKind, OrderRequest, SignedOrder, account_id
 from perpkit.revm import CHAIN_ID, RevmBackend
 
 START = 1_800_000_000
@@ -99,3 +102,34 @@ def test_a_reporters_signature_sets_a_price(backend: RevmBackend) -> None:
         with pytest.raises(UnknownReporter):
             backend.transact(*call, altered, sender=OUTSIDER)
     assert backend.transact(*call, report(key), sender=OUTSIDER).events == (AnswerUpdated(7, 1, START),)
+
+
+def test_an_owner_signs_an_order(backend: RevmBackend) -> None:
+    """Whoever brings it: every kind of number in it, negative and largest, is signed as the contract reads it; it
+    counts for these values, this contract and this chain only."""
+    backend.transact("clearinghouse", "set_operator", backend.deployed["orders"].address, True, sender=TRADER)
+    account = account_id(TRADER, 2**96 - 1)
+    request = OrderRequest(
+        account, 2, OrderKind.TRAILING_STOP, False, -(2**96) + 1, 0, 10**26, 10**18 - 1, True, 2**40 - 1
+    )
+    order = SignedOrder(request, 2**64 - 1, 0, CHAIN_ID)
+    key, orders = key_of(TRADER), backend.deployed["orders"].address
+
+    def bring(order: SignedOrder, signature: bytes) -> tuple[object, ...]:
+        call = ("orders", "place_signed", order, signature)
+        return backend.transact(*call, sender=OUTSIDER, value=MIN_EXECUTION_FEE).events
+
+    for signature in (
+        sign_order(key_of(OUTSIDER), orders=orders, order=order, chain_id=CHAIN_ID),
+        sign_order(key, orders=backend.deployed["clearinghouse"].address, order=order, chain_id=CHAIN_ID),
+        sign_order(key, orders=orders, order=order, chain_id=1),
+        sign_order(key, orders=orders, order=replace(order, nonce=0), chain_id=CHAIN_ID),
+        sign_order(key, orders=orders, order=replace(order, request=replace(request, trail=1)), chain_id=CHAIN_ID),
+    ):
+        with pytest.raises(InvalidSignature) as refused:
+            bring(order, signature)
+        assert refused.value == InvalidSignature(TRADER)
+    placed, used = bring(order, sign_order(key, orders=orders, order=order, chain_id=CHAIN_ID))
+    assert isinstance(placed, OrderPlaced)
+    assert (placed.order.size, placed.order.expiry, placed.payer) == (1 - 2**96, 2**40 - 1, OUTSIDER)
+    assert used == NonceUsed(account, 2**64 - 1, 1)
