@@ -5,7 +5,7 @@ The markets, roles and amounts here are what `perpkit devnet` starts with.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -244,3 +244,21 @@ def deploy_leveraged_token(sandbox: Sandbox, *, name: str, symbol: str, market: 
     clearinghouse, token = sandbox.deployed["clearinghouse"].address, sandbox.deployed["token"].address
     terms = replace(terms, market=market)
     return sandbox.deploy(symbol, "LeveragedToken", name, symbol, clearinghouse, token, terms, sender=ROLES["governor"])
+
+
+# What a devnet has beside the market, by symbol; on ETH-USD.
+LEVERAGED_TOKENS: Mapping[str, tuple[str, Terms]] = MappingProxyType(
+    {"ETH3L": ("ETH 3x long", ETH3L), "ETH3S": ("ETH 3x short", ETH3S)}
+)
+
+
+def deploy_leveraged_tokens(sandbox: Sandbox, markets: Sequence[MarketSpec]) -> dict[str, Terms]:
+    """ETH3L and ETH3S, where ETH-USD is listed and gives the leverage of their band; the terms by symbol. No part of
+    `set_up`, after which nothing else moves."""
+    deployed = {}
+    for market, spec in enumerate(markets):
+        for symbol, (name, terms) in LEVERAGED_TOKENS.items():
+            if spec.symbol == "ETH-USD" and terms.max_leverage * spec.params.imr < UNIT * UNIT:
+                deploy_leveraged_token(sandbox, name=name, symbol=symbol, market=market, terms=terms)
+                deployed[symbol] = replace(terms, market=market)
+    return deployed

@@ -1,4 +1,5 @@
-"""Deploy the whole market to a local chain: contracts, three markets, pool and insurance; and write its manifest.
+"""Deploy the whole market to a local chain: contracts, three markets, pool, insurance and leveraged tokens; and write
+its manifest.
 
 ape run deploy --network ethereum:local:foundry        through ape, on the node that it starts or finds
 python scripts/deploy.py --rpc http://127.0.0.1:8545   on an Anvil that runs already
@@ -19,7 +20,7 @@ from perpkit.chain.manifest import Manifest
 from perpkit.chain.sandbox import ChainSandbox
 from perpkit.devnet.errors import DevnetError
 from perpkit.devnet.find_node import find_anvil
-from perpkit.market_setup import DEFAULT_SETUP, ROLES, set_up
+from perpkit.market_setup import DEFAULT_SETUP, ROLES, deploy_leveraged_tokens, set_up
 
 # Not the devnet's own manifest, which clients read when none is named.
 MANIFEST = Path(".perpkit") / "deployment.json"
@@ -30,6 +31,7 @@ def deploy(url: str, manifest: Path) -> Manifest:
     sandbox = ChainSandbox(url)
     try:
         set_up(sandbox)
+        tokens = deploy_leveraged_tokens(sandbox, DEFAULT_SETUP.markets)
     finally:
         # The node is somebody else's: its clock runs again, and it takes no more transactions without a key.
         sandbox.rpc.call("anvil_removeBlockTimestampInterval")
@@ -44,6 +46,7 @@ def deploy(url: str, manifest: Path) -> Manifest:
         rpc_url=url,
         get_code=get_code,
         markets=DEFAULT_SETUP.markets,
+        leveraged_tokens=tokens,
         roles=ROLES,
     )
     made.write(manifest)

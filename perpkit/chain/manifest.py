@@ -16,7 +16,7 @@ from pydantic_core import from_json
 from perpkit.backend import Deployed
 from perpkit.chain.errors import BadManifest, ManifestNotFound
 from perpkit.market_setup import MarketSpec, feed_labels
-from perpkit.model.types import Address
+from perpkit.model.types import Address, Terms
 
 FORMAT = 1
 VARIABLE = "PERPKIT_MANIFEST"
@@ -49,6 +49,15 @@ class MarketEntry(_Part):
     feeds: tuple[str, ...] = ()
 
 
+class LeveragedTokenEntry(_Part):
+    """A leveraged token, whose symbol is its label among the contracts: its market's id, and 1e18 = 1x, negative when
+    short."""
+
+    symbol: str
+    market: int = Field(ge=0)
+    target_leverage: int
+
+
 class Manifest(_Part):
     """A deployment."""
 
@@ -57,6 +66,7 @@ class Manifest(_Part):
     rpc_url: str
     contracts: dict[str, ContractEntry]
     markets: tuple[MarketEntry, ...] = ()
+    leveraged_tokens: tuple[LeveragedTokenEntry, ...] = ()
     roles: dict[str, HexAddress] = Field(default_factory=dict)
     # Of the code and the addresses, so that the manifest of another deployment is noticed.
     fingerprint: str = Field(pattern=r"^[0-9a-f]{64}$")
@@ -70,6 +80,7 @@ class Manifest(_Part):
         rpc_url: str,
         get_code: GetCode,
         markets: Sequence[MarketSpec] = (),
+        leveraged_tokens: Mapping[str, Terms] | None = None,
         roles: Mapping[str, Address] | None = None,
     ) -> Manifest:
         """The manifest of contracts that are on a chain."""
@@ -81,6 +92,10 @@ class Manifest(_Part):
             markets=tuple(
                 MarketEntry(id=i, symbol=spec.symbol, imr=spec.params.imr, mmr=spec.params.mmr, feeds=feed_labels(spec))
                 for i, spec in enumerate(markets)
+            ),
+            leveraged_tokens=tuple(
+                LeveragedTokenEntry(symbol=symbol, market=terms.market, target_leverage=terms.target_leverage)
+                for symbol, terms in (leveraged_tokens or {}).items()
             ),
             roles=dict(roles or {}),
             fingerprint=fingerprint(contracts, get_code),

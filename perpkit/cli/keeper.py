@@ -1,4 +1,4 @@
-"""`perpkit keeper`: liquidates, deleverages and records outages on a market that others share."""
+"""`perpkit keeper`: liquidates, deleverages, records outages and rebalances tokens on a market that others share."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from perpkit.cli.as_json import print_json
 from perpkit.cli.options import JsonOption, KeystoreOption, ManifestOption, PasswordFileOption, RoleOption, RpcOption
 from perpkit.cli.output import stdout
 from perpkit.cli.session import Session, connect_as
+from perpkit.client.leveraged import leverage_or_none
 from perpkit.keeper.keeper import Keeper, KeeperReport
 from perpkit.model.market_ledger import OUTAGE
 from perpkit.model.types import owner_of
@@ -30,7 +31,7 @@ def keeper(
     rpc: RpcOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Watch the market, liquidate and deleverage; acts as the role keeper unless told. Ctrl-C ends it."""
+    """Watch the market, liquidate, deleverage, rebalance; acts as the role keeper unless told. Ctrl-C ends it."""
     acting = connect_as(
         manifest=manifest,
         rpc=rpc,
@@ -39,7 +40,7 @@ def keeper(
         password_file=password_file,
         default_role="keeper",
     )
-    bot = Keeper(acting.session.backend, acting.trader.address)
+    bot = Keeper(acting.session.backend, acting.trader.address, rebalance=True)
     if not as_json:
         stdout().print(f"keeper {acting.name} watches the market" + ("" if once else "; Ctrl-C ends it"))
     while True:
@@ -85,6 +86,14 @@ def summary(report: KeeperReport, session: Session) -> dict[str, Any]:
         "outages": [
             {"market": symbols[event.market], "began": event.grace_until == OUTAGE} for event in report.outages
         ],
+        "rebalances": [
+            {
+                "token": symbol,
+                "leverage": leverage_or_none(event.result.leverage),
+                "reward": dollars(event.result.reward),
+            }
+            for symbol, event in report.rebalances
+        ],
         "refusals": [str(error) for error in report.refusals],
     }
 
@@ -102,6 +111,8 @@ def _say(report: KeeperReport, session: Session) -> None:
     for outage in report.outages:
         what = "price is missing" if outage.grace_until == OUTAGE else "price is back"
         console.print(f"recorded that the {what} in {symbols[outage.market]}")
+    for symbol, rebalanced in report.rebalances:
+        console.print(f"rebalanced {symbol}, reward {dollars(rebalanced.result.reward)} in shares")
     for error in report.refusals:
         console.print(f"refused: {error}")
 

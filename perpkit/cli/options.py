@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +10,9 @@ from typing import Annotated
 import typer
 
 from perpkit.cli.failure import Usage
+
+# Nothing here lasts longer than a few hundred years.
+_SPAN = re.compile(r"(?P<number>[0-9]{1,10})(?P<unit>[smhd]?)")
 
 
 def decimal(text: str) -> Decimal:
@@ -20,6 +24,14 @@ def decimal(text: str) -> Decimal:
     if not value.is_finite():
         raise typer.BadParameter(f"{text!r} is not a finite number.")
     return value
+
+
+def seconds(text: str) -> int:
+    """A time span that a person wrote: 90, 90s, 15m, 24h or 1d."""
+    found = _SPAN.fullmatch(text.strip())
+    if found is None:
+        raise typer.BadParameter(f"{text!r} is no time; write 90, 90s, 15m, 24h or 1d.")
+    return int(found["number"]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}[found["unit"]]
 
 
 def check_folder(report: Path | None) -> None:

@@ -23,6 +23,8 @@ what makes no sense before anything is asked raises a `ClientError` (a ValueErro
         orders(owner, symbol=None, *, isolated=None) -> tuple[OrderInfo, ...]        order(id) -> OrderInfo
         balance(owner) -> Decimal, allowance(owner) -> Decimal  of the token, in the wallet
         snapshot(*owners) -> Snapshot                           everything at one block
+        leveraged_tokens(*, owner=None) -> tuple[LeveragedTokenInfo, ...]
+        leveraged_token(symbol, *, owner=None) -> LeveragedTokenInfo
 
     Trader(backend, address, *, slippage=Decimal("0.005"))      .reader is its Reader
         open(*, market, side, margin=None, size=None, leverage=None, isolated=False, fund=None,
@@ -54,6 +56,20 @@ what makes no sense before anything is asked raises a `ClientError` (a ValueErro
         preview_reduce(the same as reduce) -> ReducePreview     preview_close(the same as close) -> ReducePreview
         preview_withdraw(amount, *, source="cross") -> AccountInfo
         preview_liquidate(*, owner, market, isolated=None) -> LiquidatePreview
+        mint_leveraged(*, symbol, dollars, min_shares=None, slippage=None) -> MintLeveragedResult
+        redeem_leveraged(*, symbol, shares=None, min_assets=None, slippage=None) -> RedeemLeveragedResult    None: all
+        rebalance(*, symbol) -> RebalanceLeveragedResult        preview_rebalance(*, symbol) -> RebalancePreview
+        preview_mint_leveraged(*, symbol, dollars) -> MintLeveragedPreview
+        preview_redeem_leveraged(*, symbol, shares=None) -> RedeemLeveragedPreview
+
+    Governor(backend, address)                                  of markets; its results are in perpkit.client.governor
+        terms(market), with_params(market, **changes), with_tiers(market, *tiers) -> MarketTerms
+        notice(terms) -> Notice                                 whether they must be announced, asked of the market
+        set_terms(terms), announce_terms(terms) -> TermsResult
+        pause(market, *actions), resume(market, *actions), pause_vault(*actions), resume_vault(*actions) -> PauseResult
+        halt(market, *, halted=True) -> HaltResult              record_outage(market) -> OutageResult
+        announce_delisting(market), delist(market) -> DelistResult
+        close_out(market, *, batch=40, progress=...) -> CloseOutReport
 
     quote(market, *, side, margin, leverage, price=None, stop=None, take_profit=None) -> Quote
                                                                 offline, on an otherwise empty market
@@ -68,6 +84,17 @@ An account is named "cross", by a market's symbol (its isolated account), or by 
 """
 
 from perpkit.client.errors import ClientError
+from perpkit.client.governor import Governor
+from perpkit.client.leveraged import (
+    LeveragedHolding,
+    LeveragedTokenInfo,
+    MintLeveragedPreview,
+    MintLeveragedResult,
+    RebalanceLeveragedResult,
+    RebalancePreview,
+    RedeemLeveragedPreview,
+    RedeemLeveragedResult,
+)
 from perpkit.client.order_results import (
     BracketResult,
     CancelResult,
@@ -112,10 +139,15 @@ __all__ = [
     "DelistingInfo",
     "ExecutePreview",
     "ExecuteResult",
+    "Governor",
     "Kind",
+    "LeveragedHolding",
+    "LeveragedTokenInfo",
     "LiquidatePreview",
     "LiquidateResult",
     "MarketInfo",
+    "MintLeveragedPreview",
+    "MintLeveragedResult",
     "MoneyResult",
     "OpenPreview",
     "OpenResult",
@@ -127,6 +159,10 @@ __all__ = [
     "QuotedExit",
     "RatchetResult",
     "Reader",
+    "RebalanceLeveragedResult",
+    "RebalancePreview",
+    "RedeemLeveragedPreview",
+    "RedeemLeveragedResult",
     "ReducePreview",
     "ReduceResult",
     "SettleResult",

@@ -8,6 +8,7 @@
     ├── BadChoice               a side, an account or a source of margin that does not exist
     ├── BadAddress              not an address
     ├── NoSuchMarket            a symbol that no market has, with those that there are
+    ├── NoSuchToken             a symbol that no leveraged token has, with those that there are
     ├── BadSizing
     │   ├── AmountsMissing      too few of margin, size and leverage, or of size and fraction
     │   ├── AmountsConflict     too many of them, or some that contradict one another
@@ -16,7 +17,9 @@
     │   ├── PositionExists      `open` where there is a position already
     │   ├── NoOpenPosition      none where one is needed
     │   ├── AmbiguousPosition   a cross and an isolated one, and no word about which
-    │   └── LargerThanPosition  a reduction by more than there is
+    │   ├── LargerThanPosition  a reduction by more than there is
+    │   ├── NoShares            none of a leveraged token where some are needed
+    │   └── LargerThanHolding   more shares than there are
     ├── BadOrder
     │   ├── WrongTrigger        a price on the wrong side of the one that it is compared with
     │   ├── ExpiryPast          a last second that is over
@@ -192,6 +195,37 @@ class LargerThanPosition(BadPosition):
         return (
             f"The position in {self.symbol} is {_plain(self.position)}, so it cannot be reduced by "
             f"{_plain(self.size)}; use close to end it."
+        )
+
+
+class NoSuchToken(ClientError):
+    def __init__(self, symbol: object, known: Sequence[str]) -> None:
+        super().__init__(symbol, tuple(known))
+        self.symbol, self.known = symbol, tuple(known)
+
+    def __str__(self) -> str:
+        known = ", ".join(self.known) or "none"
+        return f"There is no leveraged token {self.symbol!r:.60}; the tokens are: {known}."
+
+
+class NoShares(BadPosition):
+    def __init__(self, symbol: str, owner: str) -> None:
+        super().__init__(symbol, owner)
+        self.symbol, self.owner = symbol, owner
+
+    def __str__(self) -> str:
+        return f"{self.owner} has no shares of {self.symbol}; mint some first."
+
+
+class LargerThanHolding(BadPosition):
+    def __init__(self, symbol: str, shares: Decimal, held: Decimal) -> None:
+        super().__init__(symbol, shares, held)
+        self.symbol, self.shares, self.held = symbol, shares, held
+
+    def __str__(self) -> str:
+        return (
+            f"{_plain(self.held)} shares of {self.symbol} are there, so {_plain(self.shares)} cannot be redeemed; leave"
+            " the number out to redeem all."
         )
 
 

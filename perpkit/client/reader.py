@@ -10,6 +10,7 @@ from typing import Any
 
 from perpkit.backend import Backend, Receipt
 from perpkit.client.errors import BadAddress, NoOrders, NoSuchMarket
+from perpkit.client.leveraged import LeveragedTokenInfo, check_token, read_tokens, token_symbols
 from perpkit.client.names import symbol_text
 from perpkit.client.order_views import OrderInfo, order_infos
 from perpkit.client.seam import Call, Moment, call_many, now
@@ -177,6 +178,19 @@ class Reader:
         """The tokens of a wallet that the market may take."""
         house = self.backend.deployed["clearinghouse"].address
         return to_decimal(self.backend.call("token", "allowance", to_address("owner", owner), house), self.decimals)
+
+    # LEVERAGED TOKENS
+
+    def leveraged_tokens(self, *, owner: str | None = None) -> tuple[LeveragedTokenInfo, ...]:
+        """Every leveraged token now, and what somebody holds of each."""
+        holder = None if owner is None else to_address("owner", owner)
+        return read_tokens(self, token_symbols(self.backend), holder)
+
+    def leveraged_token(self, symbol: str, *, owner: str | None = None) -> LeveragedTokenInfo:
+        """One leveraged token now, and what somebody holds of it."""
+        check_token(self.backend, symbol)
+        [info] = read_tokens(self, [symbol], None if owner is None else to_address("owner", owner))
+        return info
 
     # EVERYTHING
 

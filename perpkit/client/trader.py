@@ -10,6 +10,7 @@ from perpkit.backend import Receipt
 from perpkit.client import seam
 from perpkit.client.desk import Plan, fields_of, only
 from perpkit.client.errors import PreviewUnavailable
+from perpkit.client.leveraged import LeveragedDesk
 from perpkit.client.names import CROSS, CROSS_SUB, NONE, WALLET
 from perpkit.client.orders import OrderDesk
 from perpkit.client.reader import to_address
@@ -31,7 +32,7 @@ from perpkit.model.events import Liquidated, Settled, Traded
 from perpkit.model.types import LiquidationResult, TradeResult, account_id
 
 
-class Trader(OrderDesk):
+class Trader(OrderDesk, LeveragedDesk):
     """Acts for one address, whose key the backend has."""
 
     # OPENING AND ADDING

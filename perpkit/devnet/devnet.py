@@ -31,6 +31,7 @@ from perpkit.market_setup import (
     ROLES,
     MarketSetup,
     MarketSpec,
+    deploy_leveraged_tokens,
     feed_labels,
     push_price,
     set_up,
@@ -59,6 +60,7 @@ class Devnet:
         self.clock = clock
         self.sandbox = ChainSandbox(node.url)
         set_up(self.sandbox, setup)
+        self.leveraged_tokens = deploy_leveraged_tokens(self.sandbox, setup.markets)
         self._start_block = self._latest_block()
         self._start = self.snapshot()
         self.manifest = self._describe()
@@ -117,7 +119,7 @@ class Devnet:
 
     @property
     def addresses(self) -> dict[str, Address]:
-        """The contracts' addresses by label, such as "clearinghouse" or "feed:ETH-USD:0"."""
+        """The contracts' addresses by label, such as "clearinghouse", "feed:ETH-USD:0" or "ETH3L"."""
         return {label: contract.address for label, contract in self.sandbox.deployed.items()}
 
     @property
@@ -236,6 +238,7 @@ class Devnet:
             rpc_url=self.url,
             get_code=code,
             markets=self.setup.markets,
+            leveraged_tokens=self.leveraged_tokens,
             roles=self.roles,
         )
 

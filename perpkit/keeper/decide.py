@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from perpkit.keeper.liquidation_index import LiquidationIndex
 from perpkit.model import perp_math
 from perpkit.model.book import Book
 from perpkit.model.fixed_math import UNIT
-from perpkit.model.market_ledger import DELEVERAGE, DELISTED, LIQUIDATE, OUTAGE
+from perpkit.model.market_ledger import DELEVERAGE, DELISTED, INCREASE, LIQUIDATE, OUTAGE, TRADE
+from perpkit.model.types import NO_POSITION, Terms
 
 Marks = Mapping[int, int]
 
@@ -38,7 +39,26 @@ class RecordOutage:
     market: int
 
 
-Action = RecordOutage | Liquidate | Deleverage
+@dataclass(frozen=True, slots=True)
+class Rebalance:
+    """Rebalance the leveraged token of this symbol."""
+
+    symbol: str
+
+
+Action = RecordOutage | Liquidate | Deleverage | Rebalance
+
+
+@dataclass(frozen=True, slots=True)
+class Leveraged:
+    """What a keeper has to know of a leveraged token beside the book."""
+
+    symbol: str
+    account: int
+    terms: Terms
+    supply: int
+    # {s}
+    next_rebalance: int
 
 
 def decide(book: Book, index: LiquidationIndex, marks: Marks, timestamp: int, *, batch: int) -> list[Action]:
@@ -46,6 +66,11 @@ def decide(book: Book, index: LiquidationIndex, marks: Marks, timestamp: int, *,
     when there are none, deleveraging."""
     liquidations: list[Action] = list(_liquidations(book, index, marks, timestamp, batch))
     return [*_outages(book, marks), *(liquidations or _deleveragings(book, marks, timestamp))]
+
+
+def rebalances(book: Book, tokens: Sequence[Leveraged], marks: Marks, timestamp: int) -> list[Rebalance]:
+    """The leveraged tokens that are due or out of their band, and have something to trade that the market lets them."""
+    return [Rebalance(token.symbol) for token in tokens if _must_rebalance(book, token, marks, timestamp)]
 
 
 def shortfall(book: Book, account: int, marks: Marks, timestamp: int) -> int:
@@ -103,6 +128,23 @@ def _heaviest(book: Book, account: int, marks: Marks) -> int | None:
         if not book.markets[market].state.paused & LIQUIDATE
     ]
     return -max(weights)[1] if weights else None
+
+
+def _must_rebalance(book: Book, token: Leveraged, marks: Marks, timestamp: int) -> bool:
+    terms, mark = token.terms, marks.get(token.terms.market)
+    if mark is None or not token.supply:
+        return False
+    m = book.markets[terms.market]
+    position = book.account(token.account).positions.get(terms.market, NO_POSITION)
+    equity, _, _ = book.margin(token.account, marks, timestamp)
+    target = perp_math.target_size(terms.target_leverage, mark, equity, m.params.min_notional, book.quantum)
+    if target == position.size or m.params.min_delay or m.state.paused & TRADE:
+        return False
+    grows = abs(target) > abs(position.size)
+    if grows and (m.state.paused & INCREASE or timestamp < m.state.grace_until):
+        return False
+    leverage = abs(perp_math.leverage_of(position.size, mark, equity))
+    return timestamp >= token.next_rebalance or not terms.min_leverage <= leverage <= terms.max_leverage
 
 
 def _deleveragings(book: Book, marks: Marks, timestamp: int) -> Iterator[Deleverage]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
-from perpkit.backend import Backend, Receipt
-from perpkit.keeper.decide import Action, Liquidate, RecordOutage, decide
+from perpkit.backend import Backend, Deployed, Receipt
+from perpkit.keeper.decide import Action, Leveraged, Liquidate, Rebalance, RecordOutage, decide, rebalances
 from perpkit.keeper.liquidation_index import LiquidationIndex
 from perpkit.model.book import Book
 from perpkit.model.errors import PerpError
-from perpkit.model.events import Deleveraged, Liquidated, OutageRecorded
-from perpkit.model.types import Address, MarketView
+from perpkit.model.events import Deleveraged, Liquidated, OutageRecorded, Rebalanced
+from perpkit.model.types import Address, MarketView, account_id
 
 # One step answers one price: more rounds than this mean that acting changes nothing.
 MAX_ROUNDS = 100
@@ -23,6 +24,8 @@ class KeeperReport:
     liquidations: list[Liquidated] = field(default_factory=list)
     deleveragings: list[Deleveraged] = field(default_factory=list)
     outages: list[OutageRecorded] = field(default_factory=list)
+    # By the token's symbol; rewarded in its shares.
+    rebalances: list[tuple[str, Rebalanced]] = field(default_factory=list)
     refusals: list[PerpError] = field(default_factory=list)
     transactions: int = 0
 
@@ -32,12 +35,14 @@ class KeeperReport:
 
 
 class Keeper:
-    """Liquidates, deleverages and records outages on any backend, for the account 0 of `address`."""
+    """Liquidates, deleverages and records outages on any backend, for the account 0 of `address`; when it is to
+    `rebalance`, also brings leveraged tokens back to their target."""
 
-    def __init__(self, backend: Backend, address: Address, *, batch: int = 40) -> None:
+    def __init__(self, backend: Backend, address: Address, *, batch: int = 40, rebalance: bool = False) -> None:
         self.backend = backend
         self.address = address
         self.batch = batch
+        self.rebalance = rebalance
         quantum = backend.call("clearinghouse", "QUANTUM")
         self.book = Book(quantum=quantum)
         self.index = LiquidationIndex(quantum=quantum)
@@ -57,8 +62,25 @@ class Keeper:
         return {view.market: view.mark for view in views if view.priced}
 
     def decide(self) -> list[Action]:
-        """What is to be done now."""
+        """Who is to be liquidated or deleveraged now."""
         return decide(self.book, self.index, self.marks(), self.backend.timestamp, batch=self.batch)
+
+    def rebalances(self) -> list[Action]:
+        """Which tokens are to be rebalanced now, if that is this keeper's task."""
+        if not self.rebalance:
+            return []
+        return list(rebalances(self.book, self.tokens(), self.marks(), self.backend.timestamp))
+
+    def tokens(self) -> tuple[Leveraged, ...]:
+        """The leveraged tokens that the backend knows, now."""
+        return tuple(self._token(one) for one in self.backend.deployed.values() if one.contract == "LeveragedToken")
+
+    def _token(self, one: Deployed) -> Leveraged:
+        def ask(function: str) -> Any:
+            return self.backend.call(one.label, function)
+
+        account = account_id(one.address)
+        return Leveraged(one.label, account, ask("terms"), ask("total_supply"), ask("next_rebalance"))
 
     def step(self) -> KeeperReport:
         """Acts until there is nothing left to do at the present prices."""
@@ -67,11 +89,13 @@ class Keeper:
         for _ in range(MAX_ROUNDS):
             self.sync()
             actions = [action for action in self.decide() if action not in refused]
+            # Only what is left of a token after that is traded.
+            actions = actions or [action for action in self.rebalances() if action not in refused]
             if not actions:
                 break
             for action in actions:
                 try:
-                    self._note(self._act(action), report)
+                    self._note(action, self._act(action), report)
                 except PerpError as error:
                     refused.add(action)
                     report.refusals.append(error)
@@ -83,11 +107,15 @@ class Keeper:
         if isinstance(action, Liquidate):
             args: tuple[object, ...] = (action.market, action.accounts)
             return self.backend.transact("clearinghouse", "liquidate_many", *args, sender=self.address)
+        if isinstance(action, Rebalance):
+            return self.backend.transact(action.symbol, "rebalance", sender=self.address)
         args = (action.market, action.long, action.accounts)
         return self.backend.transact("clearinghouse", "deleverage", *args, sender=self.address)
 
-    def _note(self, receipt: Receipt, report: KeeperReport) -> None:
+    def _note(self, action: Action, receipt: Receipt, report: KeeperReport) -> None:
         report.transactions += 1
         report.liquidations += [event for event in receipt.events if isinstance(event, Liquidated)]
         report.deleveragings += [event for event in receipt.events if isinstance(event, Deleveraged)]
         report.outages += [event for event in receipt.events if isinstance(event, OutageRecorded)]
+        if isinstance(action, Rebalance):
+            report.rebalances += [(action.symbol, event) for event in receipt.events if isinstance(event, Rebalanced)]

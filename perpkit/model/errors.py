@@ -36,6 +36,7 @@ stand as attributes.
 from __future__ import annotations
 
 from decimal import Decimal
+from time import gmtime, strftime
 from typing import Any, ClassVar
 
 
@@ -55,7 +56,39 @@ def _side(long: bool) -> str:
     return "long" if long else "short"
 
 
-_FORMATS = {"money": _money, "unit": _unit, "account": _account, "side": _side}
+def _time(timestamp: int) -> str:
+    if timestamp >= 2**40:  # no time of a contract's
+        return str(timestamp)
+    return strftime("%Y-%m-%d %H:%M:%S UTC", gmtime(timestamp))
+
+
+_FORMATS = {"money": _money, "unit": _unit, "account": _account, "side": _side, "time": _time}
+
+
+# What a market's parameters must be.
+_BOUNDS = {
+    "marketCount": "less than 32, since there are no more markets than that",
+    "symbol": "a name",
+    "orders": "set once",
+    "bits": "those of actions that can be paused",
+    "imr": "above mmr and at most 100 %",
+    "mmr": "above zero and at least penaltyRate",
+    "takerFee": "at most 10 %",
+    "makerFee": "at most 10 %",
+    "insuranceShare": "at most 100 % together with protocolShare",
+    "maxFundingRate": "at most 10 %",
+    "poolReserveFactor": "at most 100 %",
+    "skewScale": "above zero",
+    "maxOpenInterest": "at most skewScale",
+    "fundingInterval": "between 1 hour and 30 days",
+    "minKeeperReward": "at most mmr of minNotional",
+    "keeperShare": "at most 100 %",
+    "adlPnlFactor": "below 100 %",
+    "tiers": "at most 3",
+    "tiers.minSize": "above zero and in ascending order",
+    "tiers.imr": "at least that of the tier before, above the tier's mmr and at most 100 %",
+    "tiers.mmr": "at least that of the tier before",
+}
 
 
 class PerpError(Exception):
@@ -262,8 +295,11 @@ class UnknownMarket(BadInput):
 
 class InvalidParameter(BadInput):
     arguments = ("name",)
-    sentence = "the market parameter {name} is out of its bounds."
     name: str
+
+    def __str__(self) -> str:
+        expected = _BOUNDS.get(self.name, "another")
+        return f"the market parameter {self.name} is out of its bounds: it must be {expected}."
 
 
 class UnsupportedDecimals(BadInput):
@@ -523,7 +559,7 @@ class InvalidTerms(BadInput):
 
 
 class NothingToRebalance(BadInput):
-    arguments = ("leverage:unit", "not_before")
+    arguments = ("leverage:unit", "not_before:time")
     sentence = (
         "leverage is {leverage}, and the token may be rebalanced from {not_before} on, or when leverage leaves its"
         " band, if there is anything to trade by then."

@@ -34,5 +34,6 @@ def test_the_script_writes_a_manifest_that_fits_the_chain(chain: Any, tmp_path: 
     made = Manifest.read(manifest)
     assert [market.symbol for market in made.markets] == ["ETH-USD", "BTC-USD", "SOL-USD"]
     assert made.contracts["orders"].contract == "Orders"
+    assert [token.symbol for token in made.leveraged_tokens] == ["ETH3L", "ETH3S"]
     get_code = chain.provider.get_code
     assert made.fingerprint == made.fingerprint_of(lambda address: bytes(get_code(to_checksum_address(address))))

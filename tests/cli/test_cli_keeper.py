@@ -34,6 +34,7 @@ def test_a_keeper_with_nothing_to_do_says_so_in_json(run: Inside) -> None:
         "liquidations": [],
         "deleveragings": [],
         "outages": [],
+        "rebalances": [],
         "refusals": [],
     }
 

@@ -99,7 +99,7 @@ CASES: dict[int, Case] = {
         ),
         (
             ATTACKS + "who_could_act_gets_no_grace",
-            ATTACKS + "in_a_silent_market_grace_can_be_had_again_and_again",
+            ATTACKS + "in_a_silent_market_grace_is_not_had_again_and_again",
         ),
     ),
     7: Case(

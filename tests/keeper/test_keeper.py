@@ -5,12 +5,21 @@ from __future__ import annotations
 import pytest
 
 from perpkit.backend import Sandbox
-from perpkit.keeper.decide import Deleverage, Liquidate
+from perpkit.keeper.decide import Deleverage, Liquidate, Rebalance
 from perpkit.keeper.keeper import Keeper
-from perpkit.market_setup import DEFAULT_MARKETS, DOLLAR, ROLES, UNIT, MarketSetup, push_price, set_up
+from perpkit.market_setup import (
+    DEFAULT_MARKETS,
+    DOLLAR,
+    ROLES,
+    UNIT,
+    MarketSetup,
+    deploy_leveraged_tokens,
+    push_price,
+    set_up,
+)
 from perpkit.model.book import SequenceGap
 from perpkit.model.events import Traded
-from perpkit.model.market_ledger import GRACE_PERIOD, LIQUIDATE, NOTICE, OUTAGE
+from perpkit.model.market_ledger import GRACE_PERIOD, INCREASE, LIQUIDATE, NOTICE, OUTAGE, TRADE
 from perpkit.model.types import RiskTier, account_id
 from perpkit.scenarios.story import Stage
 from perpkit.state import book_agrees, read_state
@@ -242,3 +251,54 @@ def test_a_fresh_set_up_needs_nothing() -> None:
     set_up(sandbox)
 
     assert Keeper(sandbox, ROLES["keeper"]).step().transactions == 0
+
+
+def test_a_keeper_rebalances_tokens_only_when_that_is_its_task(stage: Stage) -> None:
+    """ETH3S is short three times at 4,000 and more than four times at 4,300: out of its band, so at once; ETH3L has
+    2.5 times, in its band, so a day after it was deployed. A keeper without the task leaves both alone."""
+    deploy_leveraged_tokens(stage.sandbox, DEFAULT_MARKETS)
+    for symbol in ("ETH3L", "ETH3S"):
+        spender = stage.sandbox.deployed[symbol].address
+        stage.sandbox.transact("token", "approve", spender, 1_000 * DOLLAR, sender=ROLES["trader"])
+        stage.sandbox.transact(symbol, "mint", 1_000 * DOLLAR, 0, ROLES["trader"], sender=ROLES["trader"])
+    bot = Keeper(stage.sandbox, ROLES["keeper"], rebalance=True)
+    assert bot.step().transactions == 0
+
+    report = stage.price("ETH-USD", 4_300)
+    assert (report.transactions, report.rebalances) == (0, [])
+    bot.sync()
+    assert bot.rebalances() == [Rebalance("ETH3S")]
+    report = bot.step()
+    [(symbol, event)] = report.rebalances
+    assert (symbol, report.transactions, report.refusals) == ("ETH3S", 1, [])
+    assert -3 * UNIT > event.result.leverage > -3.02 * UNIT
+    assert stage.sandbox.call("ETH3S", "balance_of", ROLES["keeper"]) == event.result.shares > 0
+    assert bot.step().transactions == 0
+
+    stage.sandbox.set_time(stage.sandbox.timestamp + 86_400)
+    stage.price("ETH-USD", 4_300)
+    assert [symbol for symbol, _ in bot.step().rebalances] == ["ETH3L", "ETH3S"]
+
+
+def test_a_keeper_knows_when_the_market_would_not_let_it_rebalance(stage: Stage) -> None:
+    """Paused trades, a missing price, and pauses of increases or grace where the position has to grow:
+    nothing is traded, and nothing refused."""
+    deploy_leveraged_tokens(stage.sandbox, DEFAULT_MARKETS)
+    spender = stage.sandbox.deployed["ETH3L"].address
+    stage.sandbox.transact("token", "approve", spender, 1_000 * DOLLAR, sender=ROLES["trader"])
+    stage.sandbox.transact("ETH3L", "mint", 1_000 * DOLLAR, 0, ROLES["trader"], sender=ROLES["trader"])
+    stage.sandbox.set_time(stage.sandbox.timestamp + 86_400)
+    bot = Keeper(stage.sandbox, ROLES["keeper"], rebalance=True)
+    assert bot.step().rebalances == []
+
+    stage.price("ETH-USD", 4_100)
+    for bits in (TRADE, INCREASE):
+        stage.sandbox.transact("clearinghouse", "set_market_paused", 0, bits, sender=ROLES["governor"])
+        report = bot.step()
+        assert (report.rebalances, report.refusals) == ([], [])
+    for bits in (LIQUIDATE, 0):
+        stage.sandbox.transact("clearinghouse", "set_market_paused", 0, bits, sender=ROLES["governor"])
+    report = bot.step()
+    assert (report.rebalances, report.refusals) == ([], [])
+    stage.price("ETH-USD", 3_900)
+    assert len(bot.step().rebalances) == 1
