@@ -119,7 +119,7 @@ def _picture(stage: BlindStage) -> Picture:
         ages.append(step.seconds - published)
     return over_steps(
         "How old the price is, and who waits for it",
-        "Once it is older than the heartbeat there is no price; when one returns the long goes at once.",
+        "Once it is older than the heartbeat there is no price; 15 minutes after one returns the long goes.",
         steps,
         Panel("Price of ETH-USD", PRICE, (Series("ETH-USD", prices, hits),)),
         Panel("Age of the price", SECONDS, (Series("age", tuple(ages)),), levels=(Level("heartbeat", heartbeat),)),

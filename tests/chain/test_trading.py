@@ -141,7 +141,7 @@ def test_an_outage_is_recorded_with_the_gas_that_it_needs(market: Market) -> Non
     keeper = market.connect("keeper")
     market.sandbox.set_time(market.sandbox.timestamp + 3_601)
     began = keeper.transact("clearinghouse", "record_outage", 0, sender=ROLES["keeper"])
-    market.house.refresh()
+    market.house.wait(GRACE_PERIOD)
     ended = keeper.transact("clearinghouse", "record_outage", 0, sender=ROLES["keeper"])
 
     recorded = [event for receipt in (began, ended) for event in receipt.events if isinstance(event, OutageRecorded)]

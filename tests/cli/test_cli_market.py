@@ -136,6 +136,7 @@ def test_a_halt_is_an_outage_until_it_is_lifted(run: Inside) -> None:
     assert_refused(run("open", ETH, "long", "--margin", "200", "--leverage", "5"), 1, "is halted by its governor")
     missing = run("market", "outage", ETH, "--json").json
     assert (missing["priced"], missing["grace_until"]) == (False, None)
+    run("advance", "15m")
     assert "goes on" in run("market", "halt", ETH, "--lift").out
     back = run("market", "outage", ETH, "--as", "outsider", "--json").json
     assert (back["priced"], back["grace_until"]) == (True, back["timestamp"] + 900)

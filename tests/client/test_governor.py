@@ -21,6 +21,7 @@ from perpkit.model.errors import (
     Paused,
     PriceHalted,
 )
+from perpkit.model.market_ledger import GRACE_PERIOD
 from perpkit.model.types import MarketParams
 
 D = Decimal
@@ -157,9 +158,10 @@ def test_an_outage_is_recorded_when_it_begins_and_when_it_ends(house: House, gov
     assert (found.priced, found.grace_until) == (False, None)
     with pytest.raises(NothingToRecord):
         governor.record_outage("ETH-USD")
+    house.wait(GRACE_PERIOD)
     assert not governor.halt("ETH-USD", halted=False).halted
     found = governor.record_outage("ETH-USD")
-    assert (found.priced, found.grace_until) == (True, START + 900)
+    assert (found.priced, found.grace_until) == (True, START + 2 * GRACE_PERIOD)
 
 
 # TERMS

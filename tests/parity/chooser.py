@@ -14,7 +14,7 @@ from perpkit.model import perp_math
 from perpkit.model.errors import PerpError
 from perpkit.model.fixed_math import PRICE_MAX
 from perpkit.model.market_ledger import DELISTED, OUTAGE
-from perpkit.model.types import ZERO_ADDRESS, OracleConfig, owner_of
+from perpkit.model.types import OracleConfig, owner_of
 
 if TYPE_CHECKING:
     from parity.walk import Walk
@@ -100,7 +100,7 @@ class Chooser:
         found = []
         house = self.walk.house
         for index, account in enumerate(ACCOUNTS):
-            if house._grace_of(account)[1] and self.rng.random() < 0.8:
+            if self._in_grace(account) and self.rng.random() < 0.8:
                 continue
             try:
                 equity, _, maintenance_margin = house.margin_of(account)
@@ -109,6 +109,10 @@ class Chooser:
             if equity * UNIT < maintenance_margin:
                 found += [(index, market) for market in house.markets_of(account) if not self._ended(market)]
         return found
+
+    def _in_grace(self, account: int) -> bool:
+        house = self.walk.house
+        return any(house.world.timestamp < house.state_of(m).grace_until for m in house.markets_of(account))
 
     def _overdue(self) -> list[tuple[int, bool]]:
         """Sides that may be deleveraged."""
@@ -143,25 +147,12 @@ class Chooser:
             return "set_announced", "governor", market
         if announced and now < announced.effective_at and rng.random() < 0.03:
             return "time", announced.effective_at - now - rng.choice((0, 0, 0, 1))
-        if house.params_of(market).min_delay and rng.random() < 0.25:
+        if house.params_of(market).min_delay and rng.random() < 0.1:
             return self._delayed(market)
         return None
 
     def _delayed(self, market: int) -> Step:
-        """Leads trades through the orders, whose part the operator plays, and takes the delay back."""
-        rng, house = self.rng, self.walk.house
-        if house.orders == ZERO_ADDRESS:
-            return "set_orders", "governor", "operator"
-        pick, owner = rng.random(), rng.choice((0, 3, 5))
-        if pick < 0.3:
-            return (
-                "set_operator",
-                next(r for r, at in ROLES.items() if at == owner_of(ACCOUNTS[owner])),
-                "operator",
-                True,
-            )
-        if pick < 0.8:
-            return "trade", "operator", owner, market, *self._trade()
+        """A delay is taken back soon: how orders trade in spite of it is the order walk's."""
         return "set_params", "governor", market, "", 0, "kept"
 
     def _outage(self, market: int) -> Step | None:

@@ -410,7 +410,7 @@ class OrderChooser(Chooser):
     def good_fee(self) -> int:
         return self.fee() if self.rng.random() < 0.08 else 100
 
-    def _shape(self, kind: int) -> tuple[int | None, int | None, int | None, bool, int | None]:
+    def _order_shape(self, kind: int) -> tuple[int | None, int | None, int | None, bool, int | None]:
         """Trigger, worst, trail, ratio and expiry that go with a kind, mostly."""
         rng = self.rng
         near = rng.choice((rng.randint(-40, 40), rng.randint(-300, 300), 0))
@@ -442,7 +442,7 @@ class OrderChooser(Chooser):
         mode, number = "open", rng.choice((-1, 1)) * leverage
         if rng.random() < 0.04:
             mode, number = "size", rng.choice((0, 1, -1, 2**96, -(2**96), 2**95))
-        return index, market, kind, False, mode, number, *self._shape(kind)
+        return index, market, kind, False, mode, number, *self._order_shape(kind)
 
     def exit(self, at: tuple[int, int] | None = None) -> Request:
         """An order that closes: all, a part, or more than there is."""
@@ -450,7 +450,7 @@ class OrderChooser(Chooser):
         kind = self._kind()
         index, market = at or self._held()
         number = rng.choice((-100, -100, -rng.randint(1, 99), -rng.randint(101, 300), 50))
-        return index, market, kind, rng.random() < 0.95, "resize", number, *self._shape(kind)
+        return index, market, kind, rng.random() < 0.95, "resize", number, *self._order_shape(kind)
 
     def _exits_of(self, entry: Request) -> tuple[Request, ...]:
         """Exits of a position that is yet to be: the entry's size, turned round."""
@@ -459,7 +459,7 @@ class OrderChooser(Chooser):
         for _ in range(self.rng.choice((1, 2, 2, 3))):
             kind = self._kind()
             turned = (entry[4], -entry[5]) if self.rng.random() < 0.95 else (entry[4], entry[5])
-            found.append((index, market, kind, self.rng.random() < 0.96, *turned, *self._shape(kind)))
+            found.append((index, market, kind, self.rng.random() < 0.96, *turned, *self._order_shape(kind)))
         return tuple(found)
 
     # ---- steps

@@ -98,8 +98,8 @@ def remainder_dropped(cost: int, cost_closed: int, pnl: int, realized: int, quan
     return cost - cost_closed
 
 
-def no_grace(self: Any, account: int) -> tuple[int, int]:
-    return 0, 0
+def no_grace(self: Any, account: int) -> None:
+    pass
 
 
 def own_tier_only(self: Any, m: Any, size: int, mark: int, margin: Any) -> int:
@@ -126,7 +126,7 @@ def notice_for_the_first_tier_only(self: Any, m: Any, params: Any, tiers: Any) -
 
 
 MUTANTS = (
-    Mutant("grace is forgotten", market_ledger.MarketLedger, "_grace_of", no_grace),
+    Mutant("grace is forgotten", market_ledger.MarketLedger, "_verify_no_grace", no_grace),
     Mutant("a liquidation knows one tier", clearinghouse.Clearinghouse, "_liquidation_size", own_tier_only, "tiered"),
     Mutant("tiers begin late", market_ledger.MarketLedger, "_tier_of", tier_from_above_its_size, "tiered"),
     Mutant(

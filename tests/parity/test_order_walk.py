@@ -8,7 +8,7 @@ import pytest
 
 from parity.order_steps import OrderWalk, replay, shrink, wander
 from parity.seeds import WALK_STEPS, seeded
-from parity.walk import Divergence, Outcome
+from parity.sides import Divergence, Outcome
 from perpkit.model import orders
 
 # How the steps are shared out, of 10,000 when the walk of the market takes 22,000.

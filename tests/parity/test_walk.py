@@ -52,7 +52,6 @@ DONE = [
     "set_market_params",
     "set_market_paused",
     "announce_market_params",
-    "set_orders",
     "record_outage",
     "announce_delisting",
     "delist_market",
@@ -122,7 +121,7 @@ REFUSED = {
     "multicall": "ZeroAmount",
 }
 DEEP = {
-    "trading": ("open", "add", "reduce", "close", "flip", "through orders"),
+    "trading": ("open", "add", "reduce", "close", "flip"),
     "liquidation": (
         "partial",
         "partial, into a lower tier",
