@@ -362,7 +362,7 @@ class OrderChooser(Chooser):
             (8, self.ratchet),
             (8, self.cancel),
             (2, lambda: ("cancel_all", self.owner(), self.index())),
-            (3, lambda: ("cancel_signed", self.owner(), self.index(), self.nonce())),
+            (5, lambda: ("cancel_signed", self.owner(), self.index(), self.nonce())),
             (2, lambda: ("claim", self.role(), self.rng.choice((*REJECTING, self.role())))),
             (1, lambda: ("deliver", self.role(), self.market())),
             (2, self.approve),
@@ -387,6 +387,10 @@ class OrderChooser(Chooser):
         if roll < 0.14 and any(self.walk.orders._credits.values()):
             owed = [address for address, credit in self.walk.orders._credits.items() if credit]
             return "claim", self.role(), rng.choice(owed)
+        if roll < 0.2 and (silent := [m for m in range(len(self.walk.specs)) if self.walk.mark(m) is None]):
+            kind = OrderKind.TRAILING_STOP
+            shape = self.index(), rng.choice(silent), int(kind), False, "open", 200, *self._order_shape(kind)
+            return "place", "owner", shape, 100
         return super()._urgent()
 
     def _places(self, wanted: Callable[[OrderView], bool]) -> list[int]:
@@ -402,7 +406,7 @@ class OrderChooser(Chooser):
         return -self.rng.choice((2**64 - 1, *[self.rng.randint(1, self.walk.orders.order_count + 1) for _ in range(4)]))
 
     def nonce(self) -> int:
-        return self.rng.choice((self.rng.randrange(40), self.rng.randrange(2**64)))
+        return self.rng.choice((self.rng.randrange(10), self.rng.randrange(40), self.rng.randrange(2**64)))
 
     def fee(self) -> int:
         return self.rng.choice((100, 100, 100, 100, 100, 300, 12_345, 99, 0, -(2**64), -(2**64 - 1), -(10**14 + 1)))
