@@ -129,13 +129,6 @@ MUTANTS = (
     Mutant("grace is forgotten", market_ledger.MarketLedger, "_verify_no_grace", no_grace),
     Mutant("a liquidation knows one tier", clearinghouse.Clearinghouse, "_liquidation_size", own_tier_only, "tiered"),
     Mutant("tiers begin late", market_ledger.MarketLedger, "_tier_of", tier_from_above_its_size, "tiered"),
-    Mutant(
-        "tiers need no notice",
-        market_registry.MarketRegistry,
-        "_needs_notice",
-        notice_for_the_first_tier_only,
-        "tiered",
-    ),
     Mutant("the fee rounds down", perp_math, "trade_fee", fee_rounded_down),
     Mutant("the fill rounds for the trader", perp_math, "fill_price", fill_rounded_for_the_trader),
     Mutant("a share of money rounds up", perp_math, "share_of", lambda amount, share: div_ceil(amount * share, UNIT)),
@@ -193,6 +186,14 @@ def test_equality_is_healthy(monkeypatch: pytest.MonkeyPatch) -> None:
     assert equity * UNIT == initial_margin > 0
     monkeypatch.setattr(perp_math, "is_covered", lambda equity, requirement: equity * UNIT > requirement)
     assert diverges("roomy", TO_THE_EDGE)
+
+
+def test_tiers_that_need_no_notice_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tier of three times the ratios, which no announcement has told, is the governor's wish and refused."""
+    steeper: list[Step] = [("set_params", "governor", 0, "", 0, ((20, 300),))]
+    assert replay("tiered", steeper).outcomes["set_market_params", "NotAnnounced"] == 1
+    monkeypatch.setattr(market_registry.MarketRegistry, "_needs_notice", notice_for_the_first_tier_only)
+    assert diverges("tiered", steeper)
 
 
 def test_a_payout_that_rounds_up_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
