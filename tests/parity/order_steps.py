@@ -19,7 +19,7 @@ from parity.chooser import Chooser
 from parity.keys import key_of
 from parity.sides import Call, Divergence, Multicall
 from parity.situations import ACCOUNTS, DAY, HOLDERS, INT256_MAX
-from parity.walk import Step, Walk
+from parity.walk import Step, Walk, shrink
 from perpkit.abi.codec import decode_result
 from perpkit.chain.signing import sign_order
 from perpkit.market_setup import MIN_EXECUTION_FEE, ROLES, UNIT
@@ -578,25 +578,9 @@ def wander(situation: str, rng: random.Random, steps: int, *, shorten: bool = Tr
             walk.do(step)
         except Exception as error:
             if shorten:
-                done = shrink(situation, done)
+                done = shrink(situation, done, fails=diverges)
             lines = "\n".join(f"        {step!r}," for step in done)
             raise Divergence(
                 f"{error}\n\n    replay(\n        {situation!r},\n        [\n{lines}\n        ],\n    )"
             ) from error
     return walk
-
-
-def shrink(situation: str, steps: Sequence[Step], attempts: int = 200) -> list[Step]:
-    """A shorter list that still fails."""
-    kept, size = list(steps), max(len(steps) // 2, 1)
-    while attempts and size:
-        at = 0
-        while at < len(kept) and attempts:
-            attempts -= 1
-            shorter = kept[:at] + kept[at + size :]
-            if diverges(situation, shorter):
-                kept = shorter
-            else:
-                at += size
-        size = size // 2 if size > 1 else 0
-    return kept

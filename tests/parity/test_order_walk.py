@@ -6,9 +6,10 @@ from collections import Counter
 
 import pytest
 
-from parity.order_steps import OrderWalk, replay, shrink, wander
+from parity.order_steps import OrderWalk, diverges, replay, wander
 from parity.seeds import WALK_STEPS, seeded
 from parity.sides import Divergence, Outcome
+from parity.walk import shrink
 from perpkit.model import orders
 
 # How the steps are shared out, of 10,000 when the walk of the market takes 22,000.
@@ -108,7 +109,7 @@ def test_a_failing_walk_is_shortened(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(orders.Orders, "_is_expired", lambda self, order: order.expiry == 0)
     noise = [("time", 1), ("push_all", 3, -4), ("skim", "whale")]
     steps = [*noise * 3, OPENING[0], *noise * 3, OPENING[1], *noise]
-    assert shrink("thin", steps) == OPENING
+    assert shrink("thin", steps, fails=diverges) == OPENING
 
 
 @pytest.mark.parametrize("broken", ["fee", "order"])

@@ -8,7 +8,7 @@ be shortened by leaving steps out, and what is left can be pasted into a test as
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from parity.chooser import Chooser
 from parity.sides import Call, Divergence, Multicall, Step
@@ -107,7 +107,13 @@ def diverges(situation: str, steps: Sequence[Step]) -> bool:
     return False
 
 
-def shrink(situation: str, steps: Sequence[Step], attempts: int = 400) -> list[Step]:
+def shrink(
+    situation: str,
+    steps: Sequence[Step],
+    attempts: int = 400,
+    *,
+    fails: Callable[[str, Sequence[Step]], bool] = diverges,
+) -> list[Step]:
     """A shorter list that still fails: leaves out ever smaller stretches as long as that can be done."""
     kept, size = list(steps), max(len(steps) // 2, 1)
     while attempts and size:
@@ -115,7 +121,7 @@ def shrink(situation: str, steps: Sequence[Step], attempts: int = 400) -> list[S
         while start < len(kept) and attempts:
             attempts -= 1
             shorter = kept[:start] + kept[start + size :]
-            if diverges(situation, shorter):
+            if fails(situation, shorter):
                 kept = shorter
             else:
                 start += size
