@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import leverage
 import pytest
 from expect import laws_hold, refuses
 from misfortune import make_deficit
 from roles import BTC, DAY, ETH, HOUR, INT256_MAX, House, acc, address, allow_everything, dollars, units
 
 from perpkit.abi.artifacts import load_artifact
-from perpkit.market_setup import MIN_EXECUTION_FEE, feed_answer, feed_labels, push_prices
+from perpkit.market_setup import ETH3L, MIN_EXECUTION_FEE, feed_answer, feed_labels, push_prices
 from perpkit.model import errors
 from perpkit.model.errors import (
     InvalidOrder,
@@ -28,6 +29,7 @@ from perpkit.model.errors import (
     PriceHalted,
     QuorumNotMet,
     StalePrice,
+    WorthlessShares,
     ZeroAmount,
 )
 from perpkit.model.types import OracleConfig, OrderKind, OrderRequest
@@ -205,6 +207,21 @@ def place(scene: Scene, kind: OrderKind, size: int, *, trigger: int = 0, trail: 
     request = OrderRequest(acc("trader"), scene.market, kind, size < 0, size, trigger, 0, trail, False, 0)
     trader = address("trader")
     scene.house.sandbox.transact("orders", "place", request, sender=trader, value=MIN_EXECUTION_FEE)
+
+
+def tokenised(scene: Scene) -> None:
+    """A leveraged token on the market, and somebody's 1,000 dollars in it where it can have a position."""
+    leverage.deploy(scene.house, replace(ETH3L, market=scene.market))
+    if scene.market != BARE:
+        leverage.mint(scene.house, "trader", dollars(1_000))
+
+
+def due(scene: Scene) -> None:
+    """The same, a day and 2 % later."""
+    tokenised(scene)
+    scene.house.wait(DAY)
+    if scene.market != BARE:
+        scene.house.set_price(scene.market, 4_080)
 
 
 def deficit(scene: Scene) -> None:
@@ -424,6 +441,21 @@ def _(scene: Scene) -> None:
     scene.house.do("cancel", 1, by="trader", label="orders")
 
 
+@row("token.mint", YES, "StalePrice", "QuorumNotMet", "PriceHalted", "NoFeeds", YES, arrange=tokenised)
+def _(scene: Scene) -> None:
+    leverage.mint(scene.house, "whale", dollars(1_000))
+
+
+@row("token.redeem", YES, "StalePrice", "QuorumNotMet", "PriceHalted", "WorthlessShares", YES, arrange=tokenised)
+def _(scene: Scene) -> None:
+    leverage.redeem(scene.house, "trader")
+
+
+@row("token.rebalance", YES, "StalePrice", "QuorumNotMet", "PriceHalted", "NoFeeds", YES, arrange=due)
+def _(scene: Scene) -> None:
+    leverage.rebalance(scene.house)
+
+
 @row("lens.ordersOf", YES, arrange=waiting)
 def _(scene: Scene) -> None:
     """Without a price nothing is triggered."""
@@ -497,6 +529,7 @@ def expected(scene: Scene, error: str) -> PerpError:
         "NoPosition": NoPosition(acc("trader"), scene.market),
         "ZeroAmount": ZeroAmount(),
         "InvalidOrder": InvalidOrder("kind"),
+        "WorthlessShares": WorthlessShares(),
         "NothingToRecord": NothingToRecord(scene.market, True),
     }
     return known[error]
