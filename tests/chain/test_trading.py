@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import fields
 from decimal import Decimal
+from itertools import groupby
 from typing import Any
 
 import pytest
@@ -133,7 +134,8 @@ def test_opening_takes_few_requests(market: Market) -> None:
     trader.reader.markets()
     posts = posts_of(backend)
     trader.open(market="ETH-USD", side="long", margin=1_000, leverage=5, isolated=True)
-    assert len(posts) == 7
+    # A receipt is asked for as often as the node needs to mine it, which on a busy machine is more than once.
+    assert len([post for post, _ in groupby(posts)]) == 7
 
 
 def test_an_outage_is_recorded_with_the_gas_that_it_needs(market: Market) -> None:
