@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
 from typing import Any
 
 import pytest
@@ -280,7 +281,8 @@ def test_few_requests_are_made(market: Market) -> None:
     assert posts == [["eth_getBlockByNumber"], ["eth_call", "eth_call"]]
     posts.clear()
     mint(backend)
-    assert posts == [
+    # A receipt is asked for as often as the node needs to mine it, which on a busy machine is more than once.
+    assert [post for post, _ in groupby(posts)] == [
         ["eth_call", "eth_estimateGas", "eth_getBlockByNumber", "eth_maxPriorityFeePerGas"],
         ["eth_chainId", "eth_getTransactionCount"],
         ["eth_sendRawTransaction"],
