@@ -474,8 +474,8 @@ contract Orders is IOrders, ReentrancyGuardTransient, Multicall, EIP712 {
         if (_isExpired(order)) return true;
         if (order.parent != 0) {
             Order storage parent = _orders[order.parent];
+            // One that was cancelled has cancelled its exits.
             if (parent.status == Status.Open) return _isDead(parent);
-            if (parent.status == Status.Cancelled) return true;
         }
         if (!order.reduceOnly) return false;
         IMarketLedger.Position memory position = CLEARINGHOUSE.positionOf(order.account, order.market);

@@ -514,10 +514,9 @@ class Orders(Contract):
             return True
         if order.parent != 0:
             parent = self._orders[order.parent]
+            # One that was cancelled has cancelled its exits.
             if parent.status == OrderStatus.OPEN:
                 return self._is_dead(parent)
-            if parent.status == OrderStatus.CANCELLED:
-                return True
         if not order.reduce_only:
             return False
         position = self.clearinghouse.position_of(order.account, order.market)
