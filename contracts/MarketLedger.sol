@@ -20,6 +20,12 @@ abstract contract MarketLedger is IMarketLedger, VaultLedger {
         Delisting delisting;
     }
 
+    /// @dev {s} When the outage that is recorded began, and until when there would be grace without it.
+    struct Outage {
+        uint40 began;
+        uint40 graceUntil;
+    }
+
     /// @dev Parameters and tiers that may be set from a time on, as their hash.
     struct Announcement {
         bytes32 terms;
@@ -58,8 +64,7 @@ abstract contract MarketLedger is IMarketLedger, VaultLedger {
     mapping(uint16 market => Market) internal _markets;
     mapping(uint256 account => mapping(uint16 market => Position)) internal _positions;
     mapping(uint16 market => Announcement) internal _announcements;
-    /// @dev {s} When the outage that is recorded began, or the last one.
-    mapping(uint16 market => uint256) internal _outageBegan;
+    mapping(uint16 market => Outage) internal _outages;
     /// @dev Winners of a delisted market whose claims stand.
     mapping(uint256 account => mapping(uint16 market => bool)) internal _registered;
 

@@ -86,8 +86,10 @@ abstract contract MarketRegistry is MarketLedger {
         if (bits & ~(TRADE | SETTLE | LIQUIDATE | DELEVERAGE | INCREASE) != 0) revert InvalidParameter("bits");
 
         // APPLY
-        if (m.state.paused & ~bits & LIQUIDATE != 0 && m.state.graceUntil != OUTAGE) {
-            m.state.graceUntil = uint40(block.timestamp + GRACE_PERIOD);
+        if (m.state.paused & ~bits & LIQUIDATE != 0) {
+            uint40 graceUntil = uint40(block.timestamp + GRACE_PERIOD);
+            if (m.state.graceUntil == OUTAGE) _outages[market].graceUntil = graceUntil;
+            else m.state.graceUntil = graceUntil;
         }
         m.state.paused = bits;
 
@@ -116,12 +118,14 @@ abstract contract MarketRegistry is MarketLedger {
 
         // APPLY
         if (!priced) {
-            _outageBegan[market] = block.timestamp;
+            _outages[market] = Outage(uint40(block.timestamp), m.state.graceUntil);
             m.state.graceUntil = OUTAGE;
         } else {
-            // A short one takes nobody by surprise, and must not put off liquidations again and again.
-            bool long = block.timestamp - _outageBegan[market] >= GRACE_PERIOD;
-            m.state.graceUntil = uint40(long ? block.timestamp + GRACE_PERIOD : block.timestamp);
+            // A short one takes nobody by surprise, and must not put off liquidations again and again; the grace that
+            // a pause gave is no less for it.
+            Outage memory outage = _outages[market];
+            bool long = block.timestamp - outage.began >= GRACE_PERIOD;
+            m.state.graceUntil = long ? uint40(block.timestamp + GRACE_PERIOD) : outage.graceUntil;
         }
 
         // EMIT

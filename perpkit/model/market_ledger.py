@@ -78,6 +78,14 @@ class Margin:
 
 
 @dataclass(frozen=True, slots=True)
+class Outage:
+    """When the outage that is recorded began, and until when there would be grace without it. {s}"""
+
+    began: int
+    grace_until: int
+
+
+@dataclass(frozen=True, slots=True)
 class Announcement:
     """Parameters and tiers that may be set from a time on; the contract keeps their hash."""
 
@@ -94,8 +102,7 @@ class MarketLedger(VaultLedger):
         self._markets: Mapping[int, Market | None] = Mapping(world, None)
         self._positions: Mapping[tuple[int, int], Position] = Mapping(world, NO_POSITION)
         self._announcements: Mapping[int, Announcement | None] = Mapping(world, None)
-        # When the outage that is recorded began, or the last one. {s}
-        self._outage_began: Mapping[int, int] = Mapping(world, 0)
+        self._outages: Mapping[int, Outage] = Mapping(world, Outage(0, 0))
         # Winners of a delisted market whose claims stand.
         self._registered: Mapping[tuple[int, int], bool] = Mapping(world, False)
 

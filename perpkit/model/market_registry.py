@@ -32,6 +32,7 @@ from perpkit.model.market_ledger import (
     Announcement,
     Market,
     MarketLedger,
+    Outage,
 )
 from perpkit.model.types import NO_STATE, ZERO_ADDRESS, Address, MarketParams, RiskTier, SignedReport
 
@@ -112,8 +113,12 @@ class MarketRegistry(MarketLedger):
             raise InvalidParameter("bits")
 
         # APPLY
-        if m.state.paused & ~bits & LIQUIDATE != 0 and m.state.grace_until != OUTAGE:
-            self._update_market(m, grace_until=self.world.timestamp + GRACE_PERIOD)
+        if m.state.paused & ~bits & LIQUIDATE != 0:
+            grace_until = self.world.timestamp + GRACE_PERIOD
+            if m.state.grace_until == OUTAGE:
+                self._outages[market] = replace(self._outages[market], grace_until=grace_until)
+            else:
+                self._update_market(m, grace_until=grace_until)
         self._update_market(m, paused=bits)
 
         # EMIT
@@ -143,12 +148,14 @@ class MarketRegistry(MarketLedger):
 
         # APPLY
         if not priced:
-            self._outage_began[market] = self.world.timestamp
+            self._outages[market] = Outage(self.world.timestamp, m.state.grace_until)
             self._update_market(m, grace_until=OUTAGE)
         else:
-            # A short one takes nobody by surprise, and must not put off liquidations again and again.
-            long = self.world.timestamp - self._outage_began[market] >= GRACE_PERIOD
-            self._update_market(m, grace_until=self.world.timestamp + (GRACE_PERIOD if long else 0))
+            # A short one takes nobody by surprise, and must not put off liquidations again and again; the grace that a
+            # pause gave is no less for it.
+            outage = self._outages[market]
+            long = self.world.timestamp - outage.began >= GRACE_PERIOD
+            self._update_market(m, grace_until=self.world.timestamp + GRACE_PERIOD if long else outage.grace_until)
 
         # EMIT
         self.emit(OutageRecorded(market, self._next_market_sequence(m), m.state.grace_until))

@@ -265,7 +265,7 @@ def test_an_outage_outlives_a_pause_that_ends_within_it(doomed: House) -> None:
     doomed.record_outage(ETH)
     receipt = doomed.pause(ETH, 0)
     assert receipt.events == (MarketPaused(ETH, doomed.state(ETH).sequence, 0, OUTAGE),)
-    doomed.wait(GRACE_PERIOD)
+    doomed.refresh()
     doomed.record_outage(ETH)
     with refuses(doomed, GracePeriod(ETH, doomed.sandbox.timestamp + GRACE_PERIOD)):
         doomed.liquidate("trader", ETH)
