@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any
 
 from perpkit.backend import Backend, Receipt
 from perpkit.client import seam
@@ -37,8 +37,6 @@ from perpkit.model.events import Event
 from perpkit.model.types import AccountView, Address, Position, TradeResult, account_id, owner_of, sub_of
 
 DEFAULT_SLIPPAGE = Decimal("0.005")
-
-E = TypeVar("E", bound=Event)
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,12 +328,6 @@ def fund_of(value: str | None, *, default: str, isolated: bool) -> str:
 
 def where_text(isolated: bool) -> str:
     return "isolated" if isolated else "cross"
-
-
-def only(events: Iterable[Event], kind: type[E]) -> E:
-    """The event of a kind that every success emits exactly once."""
-    [event] = [event for event in events if isinstance(event, kind)]
-    return event
 
 
 def fields_of(kind: type, **values: Any) -> dict[str, Any]:

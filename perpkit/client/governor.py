@@ -11,19 +11,18 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
-from typing import Any, TypeVar
+from typing import Any
 
 from perpkit.backend import Backend, Receipt
 from perpkit.client.errors import BadChoice, TooPrecise
 from perpkit.client.reader import Reader, to_address
-from perpkit.client.results import Sent
+from perpkit.client.results import Sent, only
 from perpkit.client.units import Amount, number, to_decimal
 from perpkit.model.book import Book
 from perpkit.model.errors import NotAnnounced
 from perpkit.model.events import (
     ClosedOut,
     DelistingAnnounced,
-    Event,
     HaltSet,
     MarketDelisted,
     MarketParamsAnnounced,
@@ -34,8 +33,6 @@ from perpkit.model.events import (
 from perpkit.model.margin_vault import DEPOSIT, POOL_DEPOSIT, POOL_WITHDRAW, WITHDRAW
 from perpkit.model.market_ledger import DELEVERAGE, INCREASE, LIQUIDATE, NOTICE, OUTAGE, SETTLE, TRADE
 from perpkit.model.types import Address, MarketParams, RiskTier, owner_of, sub_of
-
-E = TypeVar("E", bound=Event)
 
 # What may be paused, in the interface's own words.
 MARKET_ACTIONS = {
@@ -230,7 +227,7 @@ class Governor:
     def announce_terms(self, terms: MarketTerms) -> TermsResult:
         """Announces parameters and tiers, which may be set a day later, for a day."""
         receipt = self._transact("announce_market_params", *self._arguments(terms))
-        effective_at = _only(receipt.events, MarketParamsAnnounced).effective_at
+        effective_at = only(receipt.events, MarketParamsAnnounced).effective_at
         return TermsResult(terms=terms, effective_at=effective_at, receipt=receipt)
 
     # PAUSES
@@ -261,12 +258,12 @@ class Governor:
         """Halts a market's price, or lets it go on."""
         id = self.reader.market_id(market)
         receipt = self.backend.transact("oracle", "set_halted", id, halted, sender=self.address)
-        return HaltResult(market=market, halted=_only(receipt.events, HaltSet).halted, receipt=receipt)
+        return HaltResult(market=market, halted=only(receipt.events, HaltSet).halted, receipt=receipt)
 
     def record_outage(self, market: str) -> OutageResult:
         """Records that a market's price is missing or, after that, that it is back; anybody may."""
         receipt = self._transact("record_outage", self.reader.market_id(market))
-        grace_until = _only(receipt.events, OutageRecorded).grace_until
+        grace_until = only(receipt.events, OutageRecorded).grace_until
         priced = grace_until != OUTAGE
         return OutageResult(market=market, priced=priced, grace_until=grace_until if priced else None, receipt=receipt)
 
@@ -275,13 +272,13 @@ class Governor:
     def announce_delisting(self, market: str) -> DelistResult:
         """Announces that a market may be delisted from a day later on."""
         receipt = self._transact("announce_delisting", self.reader.market_id(market))
-        effective_at = _only(receipt.events, DelistingAnnounced).effective_at
+        effective_at = only(receipt.events, DelistingAnnounced).effective_at
         return DelistResult(market=market, effective_at=effective_at, price=None, receipt=receipt)
 
     def delist(self, market: str) -> DelistResult:
         """Ends a market at its mark price now."""
         receipt = self._transact("delist_market", self.reader.market_id(market))
-        price = to_decimal(_only(receipt.events, MarketDelisted).price)
+        price = to_decimal(only(receipt.events, MarketDelisted).price)
         return DelistResult(market=market, effective_at=None, price=price, receipt=receipt)
 
     def close_out(
@@ -319,14 +316,14 @@ class Governor:
 
     def _set_paused(self, market: str, bits: int) -> PauseResult:
         receipt = self._transact("set_market_paused", self.reader.market_id(market), bits)
-        event = _only(receipt.events, MarketPaused)
+        event = only(receipt.events, MarketPaused)
         grace_until = event.grace_until if 0 < event.grace_until < OUTAGE else None
         words = _words(MARKET_ACTIONS, event.bits)
         return PauseResult(market=market, paused=words, grace_until=grace_until, receipt=receipt)
 
     def _set_vault_paused(self, bits: int) -> PauseResult:
         receipt = self._transact("set_vault_paused", bits)
-        words = _words(VAULT_ACTIONS, _only(receipt.events, VaultPaused).bits)
+        words = _words(VAULT_ACTIONS, only(receipt.events, VaultPaused).bits)
         return PauseResult(market=None, paused=words, grace_until=None, receipt=receipt)
 
     def _transact(self, function: str, *arguments: Any) -> Receipt:
@@ -395,9 +392,3 @@ def _bits(actions: Mapping[str, int], words: Iterable[str]) -> int:
 
 def _words(actions: Mapping[str, int], bits: int) -> tuple[str, ...]:
     return tuple(word for word, bit in actions.items() if bits & bit)
-
-
-def _only(events: Iterable[Event], kind: type[E]) -> E:
-    """The event of a kind that every success emits exactly once."""
-    [event] = [event for event in events if isinstance(event, kind)]
-    return event

@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from math import floor
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from perpkit.backend import Backend, Receipt
 from perpkit.client import seam
 from perpkit.client.errors import BadChoice, LargerThanHolding, NoShares, NoSuchToken, PreviewUnavailable
-from perpkit.client.results import Sent
+from perpkit.client.results import Sent, only
 from perpkit.client.seam import Call, Moment
 from perpkit.client.units import UNIT, Amount, to_decimal, to_fraction, to_units
 from perpkit.client.views import MarketInfo
 from perpkit.model import perp_math
 from perpkit.model.errors import ERC20InsufficientBalance, OracleError
-from perpkit.model.events import Event, Minted, Rebalanced, Redeemed
+from perpkit.model.events import Minted, Rebalanced, Redeemed
 from perpkit.model.fixed_math import INT256_MAX
 from perpkit.model.types import Address, MintResult, RebalanceResult, RedeemResult, Terms
 
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from perpkit.client.reader import Reader
 
 CONTRACT = "LeveragedToken"
-
-E = TypeVar("E", bound=Event)
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +272,7 @@ class LeveragedDesk:
         if demanded is None:
             demanded = _least((expected or self._try_mint(symbol, assets, approve=False)).shares, lost)
         receipt = self.backend.transact(symbol, "mint", assets, demanded, self.address, sender=self.address)
-        raw = _only(receipt.events, Minted).result
+        raw = only(receipt.events, Minted).result
         told = self._minted(symbol, raw)
         return MintLeveragedResult(**told, min_shares=to_decimal(demanded), receipt=receipt, approval=approval)
 
@@ -299,7 +297,7 @@ class LeveragedDesk:
         if demanded is None:
             demanded = _least(self._try_redeem(symbol, count).assets, lost)
         receipt = self.backend.transact(symbol, "redeem", count, demanded, self.address, sender=self.address)
-        told = self._redeemed(symbol, _only(receipt.events, Redeemed).result)
+        told = self._redeemed(symbol, only(receipt.events, Redeemed).result)
         return RedeemLeveragedResult(**told, min_assets=self._dollars(demanded), receipt=receipt)
 
     def preview_redeem_leveraged(self, *, symbol: str, shares: Amount | None = None) -> RedeemLeveragedPreview:
@@ -312,7 +310,7 @@ class LeveragedDesk:
         """Brings a token back to its target leverage, for anyone; the reward is paid in shares."""
         check_token(self.backend, symbol)
         receipt = self.backend.transact(symbol, "rebalance", sender=self.address)
-        told = self._rebalanced(symbol, _only(receipt.events, Rebalanced).result)
+        told = self._rebalanced(symbol, only(receipt.events, Rebalanced).result)
         return RebalanceLeveragedResult(**told, receipt=receipt)
 
     def preview_rebalance(self, *, symbol: str) -> RebalancePreview:
@@ -355,7 +353,7 @@ class LeveragedDesk:
         if approve:
             steps = [("token", "approve", self.backend.deployed[symbol].address, assets), mint]
             events, _ = seam.simulate(self.backend, steps, then=[], sender=self.address)
-            return _only(events, Minted).result
+            return only(events, Minted).result
         result: MintResult = self.backend.call(*mint, sender=self.address)
         return result
 
@@ -414,9 +412,3 @@ class LeveragedDesk:
 def _least(amount: int, slippage: Fraction) -> int:
     """What is left of an amount after slippage, rounded down."""
     return floor(amount * (1 - slippage))
-
-
-def _only(events: Sequence[Event], kind: type[E]) -> E:
-    """The event of a kind that every success emits exactly once."""
-    [event] = [event for event in events if isinstance(event, kind)]
-    return event

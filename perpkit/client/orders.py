@@ -8,7 +8,7 @@ from typing import Any
 
 from perpkit.backend import Receipt
 from perpkit.client import seam
-from perpkit.client.desk import fields_of, only
+from perpkit.client.desk import fields_of
 from perpkit.client.errors import (
     AmountsConflict,
     AmountsMissing,
@@ -30,7 +30,7 @@ from perpkit.client.order_results import (
     SignedTicket,
 )
 from perpkit.client.order_views import Kind, OrderInfo
-from perpkit.client.results import OpenResult
+from perpkit.client.results import OpenResult, only
 from perpkit.client.seam import Call
 from perpkit.client.sizing import Side
 from perpkit.client.units import Amount, to_decimal

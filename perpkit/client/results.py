@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import TypeVar
 
 from perpkit.backend import Receipt
 from perpkit.client.sizing import Side
 from perpkit.client.views import AccountInfo, PositionInfo
+from perpkit.model.events import Event
 from perpkit.model.types import LiquidationResult, TradeResult
 from perpkit.model.types import SettleResult as RawSettleResult
+
+E = TypeVar("E", bound=Event)
 
 
 class Sent:
@@ -154,3 +159,9 @@ class LiquidateResult(LiquidatePreview, Sent):
     """What a liquidation did; the reward stands in the keeper's cross account."""
 
     receipt: Receipt
+
+
+def only(events: Iterable[Event], kind: type[E]) -> E:
+    """The event of a kind that every success emits exactly once."""
+    [event] = [event for event in events if isinstance(event, kind)]
+    return event

@@ -8,7 +8,7 @@ from typing import Any
 
 from perpkit.backend import Receipt
 from perpkit.client import seam
-from perpkit.client.desk import Plan, fields_of, only
+from perpkit.client.desk import Plan, fields_of
 from perpkit.client.errors import PreviewUnavailable
 from perpkit.client.leveraged import LeveragedDesk
 from perpkit.client.names import CROSS, CROSS_SUB, NONE, WALLET
@@ -23,6 +23,7 @@ from perpkit.client.results import (
     ReducePreview,
     ReduceResult,
     SettleResult,
+    only,
 )
 from perpkit.client.seam import Call
 from perpkit.client.sizing import Side
